@@ -1,0 +1,32 @@
+/**
+ * What every HTTP conversation of dtrust goes through: one function from request to response.
+ *
+ * Bodies are bounded (`maxBytes`) and complete before anyone sees them; redirects, retries, authentication and
+ * TLS are decorators below this type. A Transport throws NetworkError when there is no answer and returns
+ * whatever status the server gave otherwise: reading meaning into a status is the caller's.
+ */
+export interface HttpRequest {
+  readonly method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'PATCH' | 'DELETE';
+  readonly url: URL;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array | string;
+  /** The largest response body that is read; one byte more is NETWORK_TOO_LARGE. */
+  readonly maxBytes: number;
+  /** Deadline of one attempt, headers and body together, in milliseconds. */
+  readonly timeoutMs?: number;
+  /** Aborts the request, its retries and its waits. */
+  readonly signal?: AbortSignal;
+  /** False for requests that must not be sent twice on a broken connection. GET and HEAD: true by default. */
+  readonly retryable?: boolean;
+}
+
+export interface HttpResponse {
+  readonly status: number;
+  /** Lower-case names; a header that came several times is joined with ', '. */
+  readonly headers: ReadonlyMap<string, string>;
+  readonly body: Uint8Array;
+  /** Where the answer came from, after redirects. */
+  readonly url: URL;
+}
+
+export type Transport = (request: HttpRequest) => Promise<HttpResponse>;
