@@ -18,7 +18,14 @@ export interface HttpRequest {
   readonly signal?: AbortSignal;
   /** False for requests that must not be sent twice on a broken connection. GET and HEAD: true by default. */
   readonly retryable?: boolean;
+  /**
+   * 'unverified' only for a registry that the engine itself lists as insecure, or loopback; set by
+   * registry-transport.ts alone and dropped on a redirect to another origin. Default: verified.
+   */
+  readonly tls?: TlsTrust;
 }
+
+export type TlsTrust = 'verified' | 'unverified';
 
 export interface HttpResponse {
   readonly status: number;
@@ -30,3 +37,9 @@ export interface HttpResponse {
 }
 
 export type Transport = (request: HttpRequest) => Promise<HttpResponse>;
+
+/** A transport that keeps connections; `close` ends them at once, so that nothing is waited for at exit. */
+export interface ClosableTransport {
+  readonly send: Transport;
+  close(): Promise<void>;
+}
