@@ -1,0 +1,110 @@
+/**
+ * `npm run build`: packs src/ and the packages it uses into dist/, as chunks that are loaded when they are needed.
+ *
+ * Why chunks and not one file: docs/adr/0001-chunks.md. Run by Node itself (type stripping), so it uses erasable
+ * syntax only. A module of its own, without side effects on import, so that tests can build into a folder of
+ * their own and read the metafile.
+ */
+import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type BuildResult, build as esbuild, type Metafile } from 'esbuild';
+import { leaveOut } from './build/leave-out.ts';
+import { thirdPartyNotice } from './build/licenses.ts';
+
+export const projectRoot: string = fileURLToPath(new URL('..', import.meta.url));
+
+/** CommonJS packages ask for built-ins by `require`, which ES modules do not have. */
+const requireForCommonJs = [
+  "import { createRequire as makeRequire } from 'node:module';",
+  'const require = makeRequire(import.meta.url);',
+].join('\n');
+
+export interface BuildOptions {
+  /** Absolute; created when missing. Files of an earlier build that are not made again are removed. */
+  readonly outdir: string;
+  /** Entry points; `src/main.ts` by default. */
+  readonly entryPoints?: readonly string[];
+}
+
+/** Builds and returns esbuild's metafile; file names in it are relative to the project's folder. */
+export async function build(options: BuildOptions): Promise<Metafile> {
+  const result = await esbuild({
+    absWorkingDir: projectRoot,
+    entryPoints: [...(options.entryPoints ?? ['src/main.ts'])],
+    outdir: options.outdir,
+    entryNames: '[name]',
+    chunkNames: 'chunks/[name]-[hash]',
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node24',
+    // Names stay readable: a stack trace in a bug report should say where it happened.
+    minifyWhitespace: true,
+    minifySyntax: true,
+    minifyIdentifiers: false,
+    legalComments: 'none',
+    banner: { js: requireForCommonJs },
+    // The optional native package is found at run time, or not.
+    external: ['keytar', '@github/keytar'],
+    // undici asks for this name to tell a bundle without its second, experimental HTTP parser.
+    define: { esbuildDetection: 'true' },
+    plugins: [leaveOut],
+    metafile: true,
+    write: false,
+    logLevel: 'warning',
+  });
+  writeOutputs(result, options.outdir);
+  return result.metafile;
+}
+
+type Outputs = Pick<BuildResult<{ write: false; metafile: true }>, 'outputFiles' | 'metafile'>;
+
+/** Writes each file under a temporary name first: a dtrust that runs meanwhile never reads half a chunk. */
+function writeOutputs(result: Outputs, outdir: string): void {
+  const files = new Map<string, Uint8Array | string>();
+  for (const file of result.outputFiles) files.set(path.relative(outdir, file.path), file.contents);
+  files.set('meta.json', `${JSON.stringify(result.metafile)}\n`);
+  files.set('THIRD-PARTY-LICENSES.txt', thirdPartyNotice(result.metafile, projectRoot));
+  for (const [name, contents] of files) {
+    const target = path.join(outdir, name);
+    mkdirSync(path.dirname(target), { recursive: true });
+    writeFileSync(`${target}.${process.pid}.part`, contents);
+    renameSync(`${target}.${process.pid}.part`, target);
+  }
+  for (const name of readdirSync(outdir, { recursive: true, encoding: 'utf8' })) {
+    const stale = /\.(js|txt|json)$/.test(name) && !files.has(name);
+    if (stale) rmSync(path.join(outdir, name), { force: true });
+  }
+}
+
+/** What a user waits for at each start: the bytes of `main` and of every chunk it imports statically. */
+export function staticOutputs(metafile: Metafile, entry: string): readonly string[] {
+  const reached = new Set<string>();
+  const queue = [entry];
+  for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
+    if (reached.has(name)) continue;
+    reached.add(name);
+    for (const imported of metafile.outputs[name]?.imports ?? []) {
+      if (imported.kind !== 'dynamic-import' && imported.external !== true) queue.push(imported.path);
+    }
+  }
+  return [...reached].sort();
+}
+
+async function main(): Promise<void> {
+  const outdir = path.join(projectRoot, 'dist');
+  const started = performance.now();
+  const metafile = await build({ outdir });
+  const bytes = (names: readonly string[]): string =>
+    `${Math.ceil(names.reduce((sum, name) => sum + (metafile.outputs[name]?.bytes ?? 0), 0) / 1024)} KiB`;
+  const atStart = staticOutputs(metafile, 'dist/main.js');
+  const all = Object.keys(metafile.outputs);
+  const milliseconds = Math.round(performance.now() - started);
+  process.stdout.write(
+    `dist/: ${all.length} files, ${bytes(all)}; loaded at start: ${atStart.length}, ${bytes(atStart)} (${milliseconds} ms)\n`,
+  );
+}
+
+if (import.meta.main) await main();
