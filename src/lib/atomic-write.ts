@@ -10,7 +10,7 @@ import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { FileSystem } from './file-system.ts';
-import { hasErrno, writeFailure } from './fs-error.ts';
+import { hasErrno, isSystemError, writeFailure } from './fs-error.ts';
 
 const TEMPORARY = /^\..+\.[0-9a-f]{16}\.tmp$/;
 
@@ -102,7 +102,7 @@ function removeIfThere(fs: FileSystem, path: string): void {
   try {
     fs.unlinkSync(path);
   } catch (error) {
-    if (!hasErrno(error, 'ENOENT', 'EROFS', 'EACCES', 'EPERM', 'ENOTDIR', 'EIO', 'ENAMETOOLONG')) {
+    if (!isSystemError(error)) {
       throw error;
     }
   }

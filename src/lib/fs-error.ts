@@ -9,22 +9,25 @@ export function hasErrno(error: unknown, ...names: readonly string[]): boolean {
   );
 }
 
-const FULL = ['ENOSPC', 'EDQUOT', 'EFBIG'];
-const UNWRITABLE = ['EROFS', 'EACCES', 'EPERM', 'ENOTDIR', 'ENOENT', 'EISDIR', 'ELOOP', 'ENAMETOOLONG'];
+/** Whether an error is the operating system's answer to a call, rather than a bug. */
+export function isSystemError(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error && 'code' in error;
+}
 
 /**
- * The error to throw for a failed write below `path`: DISK_FULL or FILE_UNWRITABLE for what a user can mend,
- * anything else unchanged.
+ * The error to throw for a failed write below `path`: DISK_FULL or FILE_UNWRITABLE for what the system refused,
+ * anything else (bugs, errors that are dtrust's own) unchanged.
  */
 export function writeFailure(error: unknown, path: string): unknown {
-  if (hasErrno(error, ...FULL)) {
+  if (hasErrno(error, 'ENOSPC', 'EDQUOT')) {
     return new LocalStateError({
       code: 'DISK_FULL',
       message: `no space left to write ${escapeText(path)}`,
+      hints: ['free some space, or set DOCKER_CONFIG to a folder on another disk'],
       cause: error,
     });
   }
-  if (hasErrno(error, ...UNWRITABLE)) {
+  if (isSystemError(error)) {
     return new LocalStateError({
       code: 'FILE_UNWRITABLE',
       message: `cannot write ${escapeText(path)}`,

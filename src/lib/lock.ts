@@ -22,7 +22,7 @@ import type { Clock } from './clock.ts';
 import { LocalStateError } from './errors.ts';
 import { escapeText } from './escape.ts';
 import type { FileSystem } from './file-system.ts';
-import { hasErrno, writeFailure } from './fs-error.ts';
+import { hasErrno, isSystemError, writeFailure } from './fs-error.ts';
 import { currentOwner, isOwnerGone, type LockOwner } from './lock-owner.ts';
 
 export interface LockOptions {
@@ -102,9 +102,10 @@ function tryAcquire({ fs, path }: LockOptions, entry: string): boolean {
   }
 }
 
+/** Takes back what was prepared; what cannot be removed has a name of its own and stands in nobody's way. */
 function discard(fs: FileSystem, prepared: string, entry: string): void {
-  tolerate(['ENOENT', 'ENOTDIR', 'EROFS', 'EACCES', 'EPERM'], () => fs.unlinkSync(join(prepared, entry)));
-  tolerate(['ENOENT', 'ENOTDIR', 'EROFS', 'EACCES', 'EPERM'], () => fs.rmdirSync(prepared));
+  tolerateSystem(() => fs.unlinkSync(join(prepared, entry)));
+  tolerateSystem(() => fs.rmdirSync(prepared));
 }
 
 /** Unlinks the entries of owners that are gone. Says whether the lock may be free now. */
@@ -149,12 +150,23 @@ function entriesOf(fs: FileSystem, path: string): readonly string[] {
   }
 }
 
+/**
+ * Whatever the system says to it, the work has been done and its result stands: an entry that cannot be removed
+ * is judged by the next owner like any other, and one that is gone was taken over from us as abandoned.
+ */
 function release({ fs, path }: LockOptions, entry: string): void {
-  // ENOENT: the lock was taken over from us as abandoned. What we did under it has been done.
-  tolerate(['ENOENT', 'ENOTDIR', 'EROFS'], () => fs.unlinkSync(join(path, entry)));
-  tolerate(['ENOENT', 'ENOTEMPTY', 'EEXIST', 'EPERM', 'EACCES', 'EROFS', 'ENOTDIR'], () =>
-    fs.rmdirSync(path),
-  );
+  tolerateSystem(() => fs.unlinkSync(join(path, entry)));
+  tolerateSystem(() => fs.rmdirSync(path));
+}
+
+function tolerateSystem(step: () => void): void {
+  try {
+    step();
+  } catch (error) {
+    if (!isSystemError(error)) {
+      throw error;
+    }
+  }
 }
 
 function tolerate(errnos: readonly string[], step: () => void): void {
