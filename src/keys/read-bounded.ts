@@ -1,0 +1,82 @@
+/** Reading a small file whole: bounded while reading, because a pipe or a device has no size to look at first. */
+import { LocalStateError } from '../lib/errors.ts';
+import { escapeText } from '../lib/escape.ts';
+import type { FileSystem } from '../lib/file-system.ts';
+
+export interface ReadBoundedOptions {
+  readonly maxBytes: number;
+  /** How an error names the file, for example `the passphrase file named by X`. */
+  readonly what: string;
+  /** Looks at the open file before anything is read, and throws when it must not be. */
+  readonly inspect?: (stat: OpenFileStat) => void;
+}
+
+/** What is looked at on an open file: the file itself, not whatever its name points at a moment later. */
+export interface OpenFileStat {
+  readonly mode: number;
+  isFile(): boolean;
+}
+
+/**
+ * The bytes of a file of at most `maxBytes`.
+ *
+ * @throws LocalStateError FILE_UNREADABLE (absent, a folder, no permission, too long)
+ */
+export function readBounded(fs: FileSystem, path: string, options: ReadBoundedOptions): Buffer {
+  const fd = openForReading(fs, path, options.what);
+  try {
+    options.inspect?.(fs.fstatSync(fd));
+    return readToEnd(fs, fd, path, options);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+function openForReading(fs: FileSystem, path: string, what: string): number {
+  try {
+    return fs.openSync(path, 'r');
+  } catch (error) {
+    throw unreadable(path, what, error);
+  }
+}
+
+function readToEnd(fs: FileSystem, fd: number, path: string, options: ReadBoundedOptions): Buffer {
+  // One byte more than allowed, so that "too long" is seen without reading on.
+  const buffer = Buffer.alloc(options.maxBytes + 1);
+  let length = 0;
+  while (length < buffer.length) {
+    const count = readSome(fs, fd, buffer, length, path, options.what);
+    if (count === 0) return buffer.subarray(0, length);
+    length += count;
+  }
+  throw new LocalStateError({
+    code: 'FILE_UNREADABLE',
+    message: `${options.what}, ${escapeText(path)}, is too long`,
+    expected: `at most ${options.maxBytes} bytes`,
+  });
+}
+
+function readSome(
+  fs: FileSystem,
+  fd: number,
+  buffer: Buffer,
+  offset: number,
+  path: string,
+  what: string,
+): number {
+  try {
+    return fs.readSync(fd, buffer, offset, buffer.length - offset, null);
+  } catch (error) {
+    throw unreadable(path, what, error);
+  }
+}
+
+function unreadable(path: string, what: string, cause: unknown): unknown {
+  // Only what the operating system answered becomes an error of ours; anything else is a bug and stays one.
+  if (!(cause instanceof Error && 'code' in cause)) return cause;
+  return new LocalStateError({
+    code: 'FILE_UNREADABLE',
+    message: `cannot read ${what}, ${escapeText(path)} (${String(cause.code)})`,
+    cause,
+  });
+}
