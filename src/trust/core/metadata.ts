@@ -10,13 +10,7 @@ import { TrustError } from '../../lib/errors.ts';
 import { escapeShort } from '../../lib/escape.ts';
 import { JsonError, type JsonObject, type JsonValue, parseStrictJson } from '../../lib/strict-json.ts';
 import { canonicalJson } from './canonical-json.ts';
-import {
-  type Delegations,
-  parseDelegations,
-  type RoleName,
-  TOP_LEVEL_ROLES,
-  type TopLevelRole,
-} from './delegations.ts';
+import { type Delegations, parseDelegations, type RoleName, type TopLevelRole } from './delegations.ts';
 import {
   parseRootExtension,
   parseSnapshotExtension,
@@ -94,24 +88,31 @@ export interface Metadata<T extends Signed> {
 
 /** @throws TrustError METADATA_TOO_LARGE, METADATA_JSON, METADATA_SHAPE. */
 export function parseRoot(bytes: Uint8Array): Metadata<Root> {
-  return parseMetadata(bytes, 'root', 'root', MAX_ROOT_BYTES, (signed, common, shape) => {
-    const roles = shape.object(signed.get('roles'), 'roles');
-    const keysOf = (role: TopLevelRole): RoleKeys =>
-      Object.freeze(parseRoleKeys(shape.object(roles.get(role), `roles.${role}`), shape));
-    const [root, timestamp, snapshot, targets] = TOP_LEVEL_ROLES.map(keysOf) as [
-      RoleKeys,
-      RoleKeys,
-      RoleKeys,
-      RoleKeys,
-    ];
-    return {
-      ...common,
-      consistentSnapshot: shape.boolean(signed.get('consistent_snapshot'), 'consistent_snapshot'),
-      keys: parseKeys(signed.get('keys'), shape),
-      roles: Object.freeze({ root, timestamp, snapshot, targets }),
-      extension: parseRootExtension(signed, shape),
-    };
-  });
+  return parseMetadata(bytes, 'root', 'root', MAX_ROOT_BYTES, rootFromJson);
+}
+
+/** The `signed` part of a root, also one the editor is still writing. @throws TrustError METADATA_SHAPE. */
+export function readRoot(signed: JsonObject): Root {
+  const shape = new Shape('root');
+  return rootFromJson(signed, parseCommon(signed, shape), shape);
+}
+
+function rootFromJson(signed: JsonObject, common: Signed, shape: Shape): Root {
+  const roles = shape.object(signed.get('roles'), 'roles');
+  const keysOf = (role: TopLevelRole): RoleKeys =>
+    Object.freeze(parseRoleKeys(shape.object(roles.get(role), `roles.${role}`), shape));
+  return {
+    ...common,
+    consistentSnapshot: shape.boolean(signed.get('consistent_snapshot'), 'consistent_snapshot'),
+    keys: parseKeys(signed.get('keys'), shape),
+    roles: Object.freeze({
+      root: keysOf('root'),
+      timestamp: keysOf('timestamp'),
+      snapshot: keysOf('snapshot'),
+      targets: keysOf('targets'),
+    }),
+    extension: parseRootExtension(signed, shape),
+  };
 }
 
 /** @throws TrustError METADATA_TOO_LARGE, METADATA_JSON, METADATA_SHAPE. */

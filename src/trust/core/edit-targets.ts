@@ -1,0 +1,109 @@
+/**
+ * Edits of entries: which role an entry belongs to, and what it says.
+ */
+import assert from 'node:assert';
+import { TrustError } from '../../lib/errors.ts';
+import { escapeShort } from '../../lib/escape.ts';
+import type { JsonObject, JsonValue } from '../../lib/strict-json.ts';
+import { delegationsFor, RELEASES, TARGETS } from './delegations.ts';
+import type { Draft } from './draft.ts';
+import type { TargetEntry } from './edits.ts';
+import type { RoleName } from './metadata.ts';
+import { isNamed } from './names.ts';
+
+/** Whether the keys at hand reach the threshold of a role. */
+export type CanSign = (role: RoleName) => boolean;
+
+/**
+ * Adds or replaces one entry.
+ *
+ * @throws TrustError COLLECTION_MISMATCH for a path outside the collection's names, TAG_HELD_BY_ROLE when another
+ * role holds the tag, ROLE_MISSING.
+ */
+export function putTarget(
+  draft: Draft,
+  entry: TargetEntry,
+  wanted: RoleName | undefined,
+  canSign: CanSign,
+): void {
+  assert(/^sha256:[0-9a-f]{64}$/.test(entry.sha256) && entry.mediaType !== '', 'a digest and a media type');
+  assert(Number.isSafeInteger(entry.lengthBytes) && entry.lengthBytes > 0, 'the length of a manifest');
+  const names = draft.root.extension?.names ?? [];
+  // protocol 1.2: an entry outside the names would be signed and never believed.
+  if (!isNamed(entry.path, names)) throw notNamed(entry.path, names);
+  draft.putEntry(roleForEntry(draft, entry.path, wanted, canSign), entry.path, entryJson(entry));
+}
+
+function roleForEntry(draft: Draft, path: string, wanted: RoleName | undefined, canSign: CanSign): RoleName {
+  const candidates = releasingRoles(draft, path);
+  const holder = candidates.find((role) => draft.hasRole(role) && draft.role(role).targets.has(path));
+  // protocol 2.3: a tag stands in one released role; a second entry would be shadowed, or shadow.
+  if (holder !== undefined && (wanted ?? holder) !== holder) throw held(path, holder);
+  if (holder !== undefined && !canSign(holder) && candidates.some(canSign)) throw held(path, holder);
+  if (holder !== undefined) return holder;
+  if (wanted !== undefined) {
+    assert(candidates.includes(wanted), 'the role releases this path');
+    return wanted;
+  }
+  const last = candidates.at(-1) ?? TARGETS;
+  return canSign(last) ? last : (candidates.find(canSign) ?? last);
+}
+
+/** The roles whose entry for this path would be found, in the order of the search. */
+function releasingRoles(draft: Draft, path: string): readonly RoleName[] {
+  const delegations = draft.delegations;
+  const takers = delegationsFor(delegations, path).map(({ name }) => name);
+  if (delegations?.succinct !== undefined) return takers;
+  if (!draft.hasReleases) return [TARGETS];
+  const names = [...(delegations?.roles.keys() ?? [])];
+  return takers.filter((role) => names.indexOf(role) <= names.indexOf(RELEASES));
+}
+
+/**
+ * Takes the tag out of every role that could release it: one entry left would still be found.
+ *
+ * @throws TrustError TARGET_NOT_SIGNED when no such role holds it, ROLE_MISSING.
+ */
+export function removeTarget(draft: Draft, path: string): void {
+  const roles = new Set([TARGETS, ...releasingRoles(draft, path)]);
+  const removed = [...roles].filter((role) => draft.hasRole(role) && draft.removeEntry(role, path));
+  if (removed.length > 0) return;
+  throw new TrustError({
+    code: 'TARGET_NOT_SIGNED',
+    message: `${escapeShort(path)} is not signed, so there is nothing to remove`,
+    spec: '5.7.2',
+    reference: path,
+  });
+}
+
+function entryJson(entry: TargetEntry): JsonObject {
+  const custom = new Map<string, JsonValue>(entry.custom ?? []);
+  custom.set('mediaType', entry.mediaType);
+  return new Map<string, JsonValue>([
+    ['length', entry.lengthBytes],
+    ['hashes', new Map([['sha256', entry.sha256.slice('sha256:'.length)]])],
+    ['custom', custom],
+  ]);
+}
+
+function notNamed(path: string, names: readonly string[]): TrustError {
+  return new TrustError({
+    code: 'COLLECTION_MISMATCH',
+    message: `this collection does not speak for ${escapeShort(path)}`,
+    spec: 'protocol 1.2',
+    reference: path,
+    expected: escapeShort(names.join(', ')),
+    found: escapeShort(path),
+  });
+}
+
+function held(path: string, role: RoleName): TrustError {
+  return new TrustError({
+    code: 'TAG_HELD_BY_ROLE',
+    message: `${escapeShort(path)} stands in the role ${escapeShort(role)} already`,
+    spec: 'protocol 2.3',
+    role,
+    reference: path,
+    hints: [`Sign it with a key of ${escapeShort(role)}, or revoke it there first.`],
+  });
+}

@@ -1,0 +1,285 @@
+/**
+ * From a draft to the files of a new state: versions, expiries, signatures, and the check of the whole by the same
+ * state machine every client runs.
+ */
+import { createHash } from 'node:crypto';
+import { KeyError, TrustError } from '../../lib/errors.ts';
+import { escapeShort } from '../../lib/escape.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '../../lib/strict-json.ts';
+import { canonicalJson, serialiseJson } from './canonical-json.ts';
+import { RELEASES, TARGETS } from './delegations.ts';
+import type { Draft } from './draft.ts';
+import type { EditOptions } from './edits.ts';
+import { EXTENSION, snapshotExtensionJson } from './extension.ts';
+import { isSameKey, type KeyId, keyContent, type PublicKey, tufKeyId } from './keys.ts';
+import {
+  HISTORY_LENGTH,
+  MAX_VERSION_JUMP,
+  ONLINE_LIFETIME_MS,
+  ROOT_LIFETIME_MS,
+  TARGETS_LIFETIME_MS,
+} from './limits.ts';
+import { metadataFileName, parseSignedJson, type RoleKeys, type RoleName, SPEC_VERSION } from './metadata.ts';
+import { formatInstant } from './shape.ts';
+import type { Signer } from './signer.ts';
+
+/** Keys a role counts, and the table they stand in. */
+export interface KeySet {
+  readonly role: RoleKeys;
+  readonly keys: ReadonlyMap<KeyId, PublicKey>;
+}
+
+export interface WrittenFiles {
+  readonly files: ReadonlyMap<string, Uint8Array>;
+  readonly written: readonly string[];
+  readonly versions: ReadonlyMap<string, number>;
+  readonly timestamp: Uint8Array;
+}
+
+/** How many different keys of the set the signers hold. */
+export function countSigners(set: KeySet, signers: readonly Signer[]): number {
+  const contents = signersFor(set, signers).map(({ key }) => keyContent(key));
+  return new Set(contents).size;
+}
+
+function signersFor(
+  set: KeySet,
+  signers: readonly Signer[],
+): readonly { readonly key: PublicKey; readonly signer: Signer }[] {
+  return set.role.keyids.flatMap((keyid) => {
+    const key = set.keys.get(keyid);
+    const signer = key && signers.find(({ publicKey }) => isSameKey(key, publicKey));
+    return key !== undefined && signer !== undefined ? [{ key, signer }] : [];
+  });
+}
+
+/**
+ * Signs everything that changed, then snapshot and timestamp.
+ *
+ * @throws KeyError KEY_ROOT_MISSING, KEY_MISSING naming the key IDs that could sign; TrustError VERSION_JUMP.
+ */
+export async function writeState(draft: Draft, options: EditOptions): Promise<WrittenFiles> {
+  const plan = new Plan(draft, options);
+  const written = new Map<string, Uint8Array>();
+  const versions = new Map<string, number>();
+  const meta = new Map<string, JsonValue>(plan.listedMeta());
+  // The root first: who may sign the rest is said there.
+  if (draft.rootChanged) written.set(...(await plan.writeRoot()));
+  versions.set('root', plan.rootVersion);
+  for (const role of draft.changed) {
+    const version = plan.versionOf(role);
+    const bytes = await plan.writeRole(role, version);
+    written.set(metadataFileName(role, version), bytes);
+    versions.set(role, version);
+    meta.set(`${role}.json`, metaFile(version, bytes));
+  }
+  const snapshot = await plan.writeSnapshot(meta);
+  const timestamp = await plan.writeTimestamp(snapshot);
+  written.set(metadataFileName('snapshot', plan.snapshotVersion), snapshot);
+  written.set('timestamp.json', timestamp);
+  versions.set('snapshot', plan.snapshotVersion).set('timestamp', plan.timestampVersion);
+  for (const [role, version] of plan.unchangedVersions()) {
+    if (!versions.has(role)) versions.set(role, version);
+  }
+  return {
+    files: new Map([...plan.keptFiles(meta), ...written]),
+    written: [...written.keys()],
+    versions,
+    timestamp,
+  };
+}
+
+class Plan {
+  readonly rootVersion: number;
+  readonly snapshotVersion: number;
+  readonly timestampVersion: number;
+  readonly #draft: Draft;
+  readonly #options: EditOptions;
+
+  constructor(draft: Draft, options: EditOptions) {
+    this.#draft = draft;
+    this.#options = options;
+    const trusted = draft.base?.trusted;
+    this.rootVersion = this.#rootVersion();
+    this.snapshotVersion = this.#next('snapshot', trusted?.snapshot?.signed.version);
+    this.timestampVersion = this.#next('timestamp', trusted?.timestamp?.signed.version);
+  }
+
+  #rootVersion(): number {
+    const base = this.#draft.base?.trusted.root.signed.version;
+    // Roots chain one by one; only a collection begun anew may begin above what was seen.
+    if (base === undefined) return this.#next('root', undefined);
+    return this.#draft.rootChanged ? base + 1 : base;
+  }
+
+  versionOf(role: RoleName): number {
+    const listed = this.#draft.base?.trusted.snapshot?.signed.meta.get(`${role}.json`);
+    return this.#next(role, listed?.version);
+  }
+
+  /** Protocol 4.2: one more than the highest ever seen or written here. */
+  #next(role: string, current: number | undefined): number {
+    const highest = this.#options.highestVersions?.get(role);
+    const recovers = this.#draft.replacedRoles.size === 2 && (role === 'snapshot' || role === 'timestamp');
+    // protocol 2.5 (fast-forward): whoever held the keys for an hour could use up all versions there are. With all
+    // snapshot and timestamp keys replaced, clients drop what they trusted, and counting goes on from what was good.
+    if (recovers && highest !== undefined) return highest + 1;
+    const jumped = current !== undefined && highest !== undefined && current > highest + MAX_VERSION_JUMP;
+    const next = Math.max(current ?? 0, highest ?? 0) + 1;
+    if (jumped || !Number.isSafeInteger(next)) throw versionJump(role, current ?? next, highest);
+    return next;
+  }
+
+  listedMeta(): JsonObject {
+    const snapshot = this.#draft.base?.trusted.snapshot;
+    const meta = snapshot && parseSignedJson(snapshot.bytes, 'snapshot').get('meta');
+    return isJsonObject(meta) ? meta : new Map();
+  }
+
+  *unchangedVersions(): Generator<[string, number]> {
+    for (const [name, file] of this.#draft.base?.trusted.snapshot?.signed.meta ?? []) {
+      yield [name.replace(/\.json$/, ''), file.version];
+    }
+  }
+
+  /** Every root, and the files of the roles that did not change, as far as they are at hand. */
+  *keptFiles(meta: JsonObject): Generator<[string, Uint8Array]> {
+    const base = this.#draft.base;
+    if (base === undefined) return;
+    for (const root of base.trusted.roots) yield [metadataFileName('root', root.signed.version), root.bytes];
+    for (const [name, bytes] of base.files) if (/^[1-9]\d*\.root\.json$/.test(name)) yield [name, bytes];
+    for (const [name, file] of meta) {
+      const role = name.replace(/\.json$/, '') as RoleName;
+      const version = isJsonObject(file) ? file.get('version') : undefined;
+      if (typeof version !== 'number') continue;
+      const fileName = metadataFileName(role, version);
+      const listed = base.trusted.snapshot?.signed.meta.get(name)?.version;
+      const bytes =
+        base.files.get(fileName) ?? (listed === version ? base.trusted.targets(role)?.bytes : undefined);
+      if (bytes !== undefined) yield [fileName, bytes];
+    }
+  }
+
+  async writeRoot(): Promise<[string, Uint8Array]> {
+    const draft = this.#draft;
+    const extension = draft.root.extension;
+    if (draft.keysTakenAway && extension !== undefined) {
+      draft.setExtension({
+        ...extension,
+        floor: { timestamp: this.timestampVersion, snapshot: this.snapshotVersion },
+      });
+    }
+    const json = this.#dated(draft.rootJson, this.rootVersion, ROOT_LIFETIME_MS);
+    const sets: KeySet[] = [{ role: draft.root.roles.root, keys: draft.root.keys }];
+    const before = draft.base?.trusted.root.signed;
+    if (before !== undefined) sets.push({ role: before.roles.root, keys: before.keys });
+    return [metadataFileName('root', this.rootVersion), await this.#sign(json, 'root', sets)];
+  }
+
+  async writeRole(role: RoleName, version: number): Promise<Uint8Array> {
+    const { json, targets } = this.#draft.role(role);
+    const dated = this.#dated(json, version, TARGETS_LIFETIME_MS);
+    dated.set('targets', targets);
+    return await this.#sign(dated, role, [this.#draft.keysFor(role)]);
+  }
+
+  async writeSnapshot(meta: JsonObject): Promise<Uint8Array> {
+    const trusted = this.#draft.base?.trusted;
+    const before = trusted?.snapshot && parseSignedJson(trusted.snapshot.bytes, 'snapshot');
+    const extension = trusted?.snapshot?.signed.extension;
+    const last = trusted?.timestamp === undefined ? [] : [sha256Hex(trusted.timestamp.bytes)];
+    const json = this.#dated(before ?? newJson('snapshot'), this.snapshotVersion, ONLINE_LIFETIME_MS);
+    const other = before?.get(EXTENSION);
+    const written = {
+      turnSeconds: this.#options.turnSeconds ?? extension?.turnSeconds ?? 1,
+      // protocol 4.2: which publishes this state contains.
+      history: [...(extension?.history ?? []), ...last].slice(-HISTORY_LENGTH),
+    };
+    json.set('meta', meta);
+    json.set(EXTENSION, snapshotExtensionJson(written, isJsonObject(other) ? other : undefined));
+    return await this.#signOnline(json, 'snapshot');
+  }
+
+  async writeTimestamp(snapshot: Uint8Array): Promise<Uint8Array> {
+    const trusted = this.#draft.base?.trusted.timestamp;
+    const before = trusted && parseSignedJson(trusted.bytes, 'timestamp');
+    const json = this.#dated(before ?? newJson('timestamp'), this.timestampVersion, ONLINE_LIFETIME_MS);
+    json.set('meta', new Map([['snapshot.json', metaFile(this.snapshotVersion, snapshot)]]));
+    return await this.#signOnline(json, 'timestamp');
+  }
+
+  #signOnline(json: JsonObject, role: 'snapshot' | 'timestamp'): Promise<Uint8Array> {
+    const { roles, keys } = this.#draft.root;
+    return this.#sign(json, role, [{ role: roles[role], keys }]);
+  }
+
+  #dated(json: JsonObject, version: number, lifetimeMs: number): Map<string, JsonValue> {
+    const dated = new Map(json);
+    dated.set('spec_version', SPEC_VERSION);
+    dated.set('version', version);
+    dated.set('expires', formatInstant(this.#options.nowMs + lifetimeMs));
+    return dated;
+  }
+
+  async #sign(signed: JsonObject, role: string, sets: readonly KeySet[]): Promise<Uint8Array> {
+    const { signers } = this.#options;
+    for (const set of sets) {
+      if (countSigners(set, signers) < set.role.threshold) throw keysMissing(role, set);
+    }
+    const bytes = canonicalJson(signed);
+    const signatures = new Map<string, JsonValue>();
+    for (const { key, signer } of sets.flatMap((set) => signersFor(set, signers))) {
+      if (signatures.has(key.keyid)) continue;
+      const sig = Buffer.from(await signer.sign(bytes)).toString('hex');
+      signatures.set(
+        key.keyid,
+        new Map([
+          ['keyid', key.keyid as string],
+          ['sig', sig],
+        ]),
+      );
+    }
+    const file = new Map<string, JsonValue>([
+      ['signatures', [...signatures.values()]],
+      ['signed', signed],
+    ]);
+    return serialiseJson(file);
+  }
+}
+
+function newJson(type: 'snapshot' | 'timestamp'): JsonObject {
+  return new Map<string, JsonValue>([['_type', type]]);
+}
+
+function metaFile(version: number, bytes: Uint8Array): JsonObject {
+  return new Map<string, JsonValue>([
+    ['version', version],
+    ['length', bytes.length],
+    ['hashes', new Map([['sha256', sha256Hex(bytes)]])],
+  ]);
+}
+
+export function sha256Hex(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+function keysMissing(role: string, set: KeySet): KeyError {
+  const ids = set.role.keyids.flatMap((keyid) => set.keys.get(keyid) ?? []).map(tufKeyId);
+  const shown = role === TARGETS || role === RELEASES || !role.includes('/') ? role : escapeShort(role);
+  return new KeyError({
+    code: role === 'root' ? 'KEY_ROOT_MISSING' : 'KEY_MISSING',
+    message: `${shown} metadata needs ${set.role.threshold} of the keys ${ids.join(', ')} to be signed`,
+    expected: ids.join(', '),
+  });
+}
+
+function versionJump(role: string, found: number, highest: number | undefined): TrustError {
+  return new TrustError({
+    code: 'VERSION_JUMP',
+    message: `${escapeShort(role)} version ${found} is more than ${MAX_VERSION_JUMP} above the highest one seen here (${highest ?? 'none'})`,
+    attack: 'fast-forward',
+    spec: 'protocol 2.5',
+    role,
+    hints: ['Replace all snapshot and timestamp keys: dtrust trust rotate --recover'],
+  });
+}
