@@ -11,13 +11,22 @@ export function startTimer(clock: Clock, ms: number, expired: () => void): () =>
   return () => controller.abort(cancelled);
 }
 
-/** Calls `listener` when, or at once if, the signal is aborted; the returned function takes the listener away. */
+/**
+ * Calls `listener` once the signal is aborted, never before this call has returned; the returned function takes
+ * the listener away.
+ */
 export function onAbort(signal: AbortSignal | undefined, listener: (reason: Error) => void): () => void {
   if (signal === undefined) return () => undefined;
+  let listening = true;
   const called = () => {
+    if (!listening) return;
+    listening = false;
     listener(signal.reason instanceof Error ? signal.reason : new DOMException('aborted', 'AbortError'));
   };
-  if (signal.aborted) called();
+  if (signal.aborted) queueMicrotask(called);
   else signal.addEventListener('abort', called, { once: true });
-  return () => signal.removeEventListener('abort', called);
+  return () => {
+    listening = false;
+    signal.removeEventListener('abort', called);
+  };
 }

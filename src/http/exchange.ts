@@ -124,8 +124,7 @@ export class Exchange {
     this.#settled = true;
     this.#stopWhole();
     this.#stopHeaders();
-    // Set by then: a signal that is aborted already settles before the constructor is through.
-    queueMicrotask(() => this.#stopListening());
+    this.#stopListening();
     this.#options.settled(result, keep);
   }
 }

@@ -55,7 +55,8 @@ function waitBefore(
 ): number | undefined {
   const repeatable = request.retryable ?? (request.method === 'GET' || request.method === 'HEAD');
   if (outcome instanceof Error) return repeatable ? backoff(attempt, random) : undefined;
-  const refusedUnread = outcome.status === 429 && request.retryable !== false;
+  // 429: the request was counted and not carried out, so sending it again is sending it once.
+  const refusedUnread = outcome.status === 429;
   const unavailable = repeatable && [502, 503, 504].includes(outcome.status);
   if (!refusedUnread && !unavailable) return undefined;
   const asked = parseRetryAfter(outcome.headers.get('retry-after'), clock.now());
