@@ -51,10 +51,10 @@ function findVerb(argv: readonly string[], from: number, table: FlagTable): numb
     const arg = argv[i] ?? '';
     const open = !arg.includes('=');
     if (arg.startsWith('--') && open) isValue = table.byName.get(arg.slice(2))?.takesValue !== false;
-    else if (/^-.$/.test(arg) && open && table.byShort.get(arg.slice(1))?.takesValue !== false)
+    else if (/^-.$/s.test(arg) && open && table.byShort.get(arg.slice(1))?.takesValue !== false)
       isValue = true;
     else if (isValue) isValue = false;
-    else if (!/^-./.test(arg)) return i;
+    else if (!/^-./s.test(arg)) return i;
   }
   return undefined;
 }
