@@ -32,14 +32,16 @@ export function* listTargets(
   const waiting: { readonly role: RoleName; readonly delegator: RoleName }[] = [
     { role: TARGETS, delegator: ROOT },
   ];
-  for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-    const { role, delegator } = next;
+  for (const { role, delegator } of waiting) {
     if (seen.has(role)) continue;
     seen.add(role);
-    if (seen.size > maxRoles) throw tooManyRoles(maxRoles);
     const targets = yield* load(trusted, role, delegator);
     for (const path of targets.targets.keys()) paths.add(path);
-    for (const below of releasingBelow(targets, role)) waiting.push({ role: below, delegator: role });
+    for (const below of releasingBelow(targets, role)) {
+      // One number in the metadata stands for up to 2^32 bins: counted before they are listed.
+      if (waiting.length >= maxRoles) throw tooManyRoles(maxRoles);
+      waiting.push({ role: below, delegator: role });
+    }
   }
   return findAll(trusted, paths, maxRoles);
 }
