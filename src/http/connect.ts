@@ -81,13 +81,27 @@ async function open(
   options: ConnectOptions,
   signal: AbortSignal,
 ): Promise<net.Socket> {
-  let socket = await dial(proxy ?? url, proxy, signal);
-  if (proxy?.protocol === 'https:') {
-    socket = await handshake(socket, await options.tls.optionsFor(proxy, 'verified', authorities), signal);
+  const dialling = dial(proxy ?? url, proxy, signal);
+  try {
+    // Made while TCP connects: reading the authorities takes longer than a round trip.
+    const [outer, inner] = await Promise.all([
+      proxy?.protocol === 'https:' ? options.tls.optionsFor(proxy, 'verified', authorities) : undefined,
+      url.protocol === 'https:' ? options.tls.optionsFor(url, tls, authorities) : undefined,
+      dialling,
+    ]);
+    let socket = await dialling;
+    if (outer !== undefined) socket = await handshake(socket, outer, signal);
+    if (inner === undefined) return socket;
+    if (proxy !== undefined) socket = await tunnel(socket, url, proxy, signal);
+    return await handshake(socket, inner, signal);
+  } catch (error) {
+    // Whichever part failed, nothing of the connection stays; a failed dial has destroyed its socket itself.
+    dialling.then(
+      (socket) => socket.destroy(),
+      () => undefined,
+    );
+    throw error;
   }
-  if (url.protocol !== 'https:') return socket;
-  if (proxy !== undefined) socket = await tunnel(socket, url, proxy, signal);
-  return handshake(socket, await options.tls.optionsFor(url, tls, authorities), signal);
 }
 
 async function dial(url: URL, proxy: URL | undefined, signal: AbortSignal): Promise<net.Socket> {

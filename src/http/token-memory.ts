@@ -2,6 +2,12 @@
  * What a registry asked for when it was last asked: with it a token is fetched before the first request instead
  * of after a 401. It is a hint, checked again on each use by the rules for a challenge that comes over the wire.
  */
+import { isDeepStrictEqual } from 'node:util';
+import { writeFileAtomic } from '../lib/atomic-write.ts';
+import { hasCode } from '../lib/errors.ts';
+import type { FileSystem } from '../lib/file-system.ts';
+import { readFileIfPresent } from '../settings/local-files.ts';
+
 export type RememberedChallenge =
   | { readonly scheme: 'basic' }
   | { readonly scheme: 'bearer'; readonly realm: string; readonly service: string | undefined };
@@ -60,4 +66,30 @@ function parseRemembered(value: unknown): RememberedChallenge | undefined {
   if (scheme !== 'bearer' || typeof realm !== 'string') return undefined;
   if (service !== undefined && typeof service !== 'string') return undefined;
   return { scheme, realm, service };
+}
+
+/**
+ * A memory in a file, read at the first use and written when something changed. A file that cannot be written
+ * (a read-only home, a full disk) costs the next command one request and nothing else.
+ */
+export function createFileTokenMemory(fs: FileSystem, path: string): TokenMemory {
+  let entries: Map<string, RememberedChallenge> | undefined;
+  const load = () => {
+    entries ??= parseTokenMemory(readFileIfPresent(fs, path)?.toString('utf8') ?? '{}');
+    return entries;
+  };
+  return {
+    get: (host) => load().get(host),
+    set(host, challenge) {
+      const known = load();
+      if (isDeepStrictEqual(known.get(host), challenge)) return;
+      known.delete(host);
+      if (challenge !== undefined) known.set(host, challenge);
+      try {
+        writeFileAtomic(fs, path, Buffer.from(renderTokenMemory(known), 'utf8'), 0o600, false);
+      } catch (error) {
+        if (!hasCode(error, 'DISK_FULL', 'FILE_UNWRITABLE')) throw error;
+      }
+    },
+  };
 }
