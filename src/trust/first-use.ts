@@ -26,6 +26,11 @@ export interface FirstUseOffer {
   readonly timestampVersion: number;
   /** For messages: `registry ghcr.io/acme/app`. */
   readonly source: string;
+  /**
+   * Throws MEMORY_UNWRITABLE or DISK_FULL where an accepted key could not be remembered; called before a person
+   * is asked, because the answer would be forgotten at once.
+   */
+  assertStorable(): void;
 }
 
 export interface FirstUseSituation {

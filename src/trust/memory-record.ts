@@ -40,6 +40,42 @@ export interface MemoryRecord {
   readonly sights: readonly FirstSight[];
 }
 
+/** One collection as remembered. */
+export interface Remembered extends MemoryRecord {
+  /** Where it is, for messages. */
+  readonly folder: string;
+  /** Of the newest root known. */
+  readonly rootVersion: number;
+  /**
+   * The bytes of one remembered file, checked against the digest they were stored under.
+   * @throws LocalStateError MEMORY_DAMAGED
+   */
+  read(name: string): Uint8Array;
+  /**
+   * The same without hashing, for files that are hashed anyway by whoever verifies them (5.5.2, 5.6.2).
+   * @throws LocalStateError MEMORY_DAMAGED
+   */
+  readUnhashed(name: string): Uint8Array;
+  /** When a source last confirmed exactly this state; undefined when that is not known. */
+  lastCheckMs(): number | undefined;
+  /** Digest of the index itself: what `save` compares with to find another process's work. */
+  readonly generation: string;
+}
+
+/** A verified state to be remembered. */
+export interface NewMemory {
+  readonly collection: string;
+  readonly scope?: string;
+  readonly anchor: Anchor;
+  readonly state: Digest;
+  readonly timestampVersion: number;
+  /** Names of files that stay as remembered: roots known, roles that did not change. */
+  readonly keep: Iterable<string>;
+  readonly files: ReadonlyMap<string, Uint8Array>;
+  /** Versions in this state by role; `highest` takes them in and never falls. */
+  readonly versions: ReadonlyMap<string, number>;
+}
+
 export const MAX_SIGHTS = 16;
 
 const ANCHORS: ReadonlySet<string> = new Set(['pin', 'own-key', 'first-use']);

@@ -22,11 +22,12 @@ import { hasErrno, isSystemError, writeFailure } from '../lib/fs-error.ts';
 import { withLock } from '../lib/lock.ts';
 import type { LockOwner } from '../lib/lock-owner.ts';
 import { digestHex, digestOf } from '../reference/digest.ts';
-import type { NewMemory, Remembered } from './memory.ts';
 import {
   folderOf,
   MAX_SIGHTS,
   type MemoryRecord,
+  type NewMemory,
+  type Remembered,
   type RememberedFile,
   renderRecord,
 } from './memory-record.ts';

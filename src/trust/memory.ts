@@ -26,13 +26,20 @@ import { escapeText } from '../lib/escape.ts';
 import type { FileSystem } from '../lib/file-system.ts';
 import { hasErrno, isSystemError } from '../lib/fs-error.ts';
 import type { LockOwner } from '../lib/lock-owner.ts';
-import { type Digest, digestHex, isSha256 } from '../reference/digest.ts';
+import { type Digest, digestHex, digestOf, isSha256 } from '../reference/digest.ts';
 import { loadBindings, saveBinding } from './memory-bindings.ts';
 import { memoryDamaged } from './memory-frame.ts';
-import { type Anchor, folderOf, type MemoryRecord, parseRecord, rootVersionOf } from './memory-record.ts';
+import {
+  folderOf,
+  type MemoryRecord,
+  type NewMemory,
+  parseRecord,
+  type Remembered,
+  rootVersionOf,
+} from './memory-record.ts';
 import { probeWritable, saveCollection } from './memory-save.ts';
 
-export type { Anchor, FirstSight, RememberedFile } from './memory-record.ts';
+export type { Anchor, FirstSight, NewMemory, Remembered, RememberedFile } from './memory-record.ts';
 
 export interface MemoryOptions {
   readonly fs: FileSystem;
@@ -42,33 +49,6 @@ export interface MemoryOptions {
   /** How long to wait for another process that is writing. Default 10 s; it holds the lock for milliseconds. */
   readonly waitMs?: number;
   readonly owner?: LockOwner;
-}
-
-/** One collection as remembered. */
-export interface Remembered extends MemoryRecord {
-  /** Of the newest root known. */
-  readonly rootVersion: number;
-  /** The bytes of one remembered file; of the right length, and for the state machine to verify again.
-   * @throws LocalStateError MEMORY_DAMAGED */
-  read(name: string): Uint8Array;
-  /** When a source last confirmed exactly this state; undefined when that is not known. */
-  lastCheckMs(): number | undefined;
-  /** Digest of the index itself: what `save` compares with to find another process's work. */
-  readonly generation: string;
-}
-
-/** A verified state to be remembered. */
-export interface NewMemory {
-  readonly collection: string;
-  readonly scope?: string;
-  readonly anchor: Anchor;
-  readonly state: Digest;
-  readonly timestampVersion: number;
-  /** Names of files that stay as remembered: roots known, roles that did not change. */
-  readonly keep: Iterable<string>;
-  readonly files: ReadonlyMap<string, Uint8Array>;
-  /** Versions in this state by role; `highest` takes them in and never falls. */
-  readonly versions: ReadonlyMap<string, number>;
 }
 
 export interface Memory {
@@ -142,9 +122,11 @@ function loadCollection(
   }
   return {
     ...record,
+    folder,
     rootVersion,
     generation: createHash('sha256').update(bytes).digest('hex'),
-    read: (name) => readRemembered(fs, folder, record, name),
+    read: (name) => readRemembered(fs, folder, record, name, true),
+    readUnhashed: (name) => readRemembered(fs, folder, record, name, false),
     lastCheckMs: () => readLastCheck(fs, folder, record.state),
   };
 }
@@ -170,7 +152,13 @@ function readState(fs: FileSystem, path: string, folder: string): Uint8Array | u
   throw memoryDamaged(folder, 'is damaged: memory.json is missing');
 }
 
-function readRemembered(fs: FileSystem, folder: string, record: MemoryRecord, name: string): Uint8Array {
+function readRemembered(
+  fs: FileSystem,
+  folder: string,
+  record: MemoryRecord,
+  name: string,
+  hashed: boolean,
+): Uint8Array {
   const file = record.files.get(name);
   if (file === undefined) {
     throw memoryDamaged(folder, `is damaged: ${escapeText(name)} is not in its index`);
@@ -184,6 +172,11 @@ function readRemembered(fs: FileSystem, folder: string, record: MemoryRecord, na
   }
   if (bytes.length !== file.lengthBytes) {
     throw memoryDamaged(path, `is damaged: ${bytes.length} bytes, expected ${file.lengthBytes}`);
+  }
+  // A prior timestamp with a flipped bit would count as one whose keys were rotated away, and take the floor
+  // with it; so damage is found here, before anybody asks what the bytes mean.
+  if (hashed && digestOf(bytes) !== file.digest) {
+    throw memoryDamaged(path, 'is damaged: its digest differs');
   }
   return bytes;
 }

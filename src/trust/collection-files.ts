@@ -1,0 +1,206 @@
+/**
+ * Gets the bytes of metadata files: from memory, out of the listing, or from the source, whichever is nearest.
+ *
+ * Nothing is verified here but what keeps a source honest about bytes: what rides in a listing is hashed against
+ * its own descriptor, sizes are bounded before anything is fetched. Whether a file is the right one is for the
+ * state machine. A fetch can be started ahead (`prefetch`), so that files travel side by side.
+ */
+import { hasCode, NetworkError, RegistryError, TrustError } from '../lib/errors.ts';
+import { escapeShort } from '../lib/escape.ts';
+import { type Digest, digestOf } from '../reference/digest.ts';
+import { MAX_TARGETS_BYTES } from './core/limits.ts';
+import type { MetaFile } from './core/metadata.ts';
+import type { RoleRequest } from './core/search.ts';
+import type { Remembered } from './memory.ts';
+import type { Source, SourceFile, SourceState } from './source.ts';
+
+/** A blob that the listing names is not there: protocol 3.2 has the listing read once more. */
+export class BlobGone extends Error {
+  override readonly name = 'BlobGone';
+}
+
+type Outcome = { readonly bytes: Uint8Array } | { readonly error: unknown };
+
+export class CollectionFiles {
+  readonly #source: Source;
+  readonly #remembered: Remembered | undefined;
+  readonly #listing: SourceState | undefined;
+  readonly #signal: AbortSignal | undefined;
+  readonly #started = new Map<Digest, Promise<Outcome>>();
+
+  constructor(
+    source: Source,
+    remembered: Remembered | undefined,
+    listing: SourceState | undefined,
+    signal?: AbortSignal,
+  ) {
+    this.#source = source;
+    this.#remembered = remembered;
+    this.#listing = listing;
+    this.#signal = signal;
+  }
+
+  /** Whether the listing names this file. */
+  isListed(name: string): boolean {
+    return this.#listing?.files.has(name) === true;
+  }
+
+  /** Names in the listing, in no particular order. */
+  listedNames(): readonly string[] {
+    return [...(this.#listing?.files.keys() ?? [])];
+  }
+
+  /** Starts fetching a listed file that is not at hand; its failure shows when it is asked for. */
+  prefetch(name: string, maxBytes: number): void {
+    const file = this.#listing?.files.get(name);
+    if (file !== undefined && file.inline === undefined && !this.#isRemembered(name, file.digest)) {
+      if (file.lengthBytes <= maxBytes) {
+        void this.#fetch(file.digest, file.lengthBytes, maxBytes);
+      }
+    }
+  }
+
+  /** Starts fetching a role that the snapshot names, unless it is at hand. */
+  prefetchRole(name: string, file: MetaFile): void {
+    const digest = digestOfMeta(file);
+    if (file.lengthBytes <= MAX_TARGETS_BYTES && this.#atHand(name, digest) === undefined) {
+      void this.#fetch(digest, file.lengthBytes, MAX_TARGETS_BYTES);
+    }
+  }
+
+  /**
+   * A file by the name the listing has it under.
+   *
+   * @throws TrustError ROLE_MISSING, METADATA_TOO_LARGE, TRUST_DATA_INVALID; LocalStateError MEMORY_DAMAGED;
+   * BlobGone; RegistryError, NetworkError
+   */
+  async listed(name: string, role: string, maxBytes: number): Promise<Uint8Array> {
+    const file = this.#listing?.files.get(name);
+    if (file === undefined) {
+      throw missing(name, role);
+    }
+    if (file.lengthBytes > maxBytes) {
+      throw tooLarge(role, file.lengthBytes, maxBytes);
+    }
+    if (this.#isRemembered(name, file.digest)) {
+      return this.#remembered?.read(name) ?? unreachable();
+    }
+    if (file.inline !== undefined) {
+      return verifiedInline(file, file.inline);
+    }
+    return bytesOf(await this.#fetch(file.digest, file.lengthBytes, maxBytes));
+  }
+
+  /**
+   * The file a trusted file names with its hash: from memory, from the listing when it has these very bytes, else
+   * by digest. The state machine hashes it again. Throws as `listed`, without ROLE_MISSING.
+   */
+  async named(name: string, file: MetaFile, role: string, maxBytes: number): Promise<Uint8Array> {
+    // Signed lengths are no bound: whoever signs may be the attacker.
+    if (file.lengthBytes > maxBytes) {
+      throw tooLarge(role, file.lengthBytes, maxBytes);
+    }
+    const digest = digestOfMeta(file);
+    const near = this.#atHand(name, digest);
+    return near ?? bytesOf(await this.#fetch(digest, file.lengthBytes, maxBytes));
+  }
+
+  /** What a search asks for. An optional role that cannot be had is undefined: only a hint depends on it. */
+  async role(request: RoleRequest): Promise<Uint8Array | undefined> {
+    try {
+      return await this.named(request.fileName, request.file, request.role, MAX_TARGETS_BYTES);
+    } catch (error) {
+      const outage =
+        error instanceof BlobGone || error instanceof RegistryError || error instanceof NetworkError;
+      if (request.optional && outage) {
+        return undefined;
+      }
+      throw error;
+    }
+  }
+
+  /** Bytes with this digest that need no request. */
+  #atHand(name: string, digest: Digest): Uint8Array | undefined {
+    if (this.#isRemembered(name, digest)) {
+      return this.#remembered?.readUnhashed(name);
+    }
+    const file = this.#listing?.files.get(name);
+    return file?.digest === digest ? file.inline : undefined;
+  }
+
+  /** Whether this file's bytes are at hand, so that verifying it now costs no request. */
+  has(name: string, file: MetaFile): boolean {
+    return this.#atHand(name, digestOfMeta(file)) !== undefined;
+  }
+
+  #isRemembered(name: string, digest: Digest): boolean {
+    return this.#remembered?.files.get(name)?.digest === digest;
+  }
+
+  #fetch(digest: Digest, lengthBytes: number, maxBytes: number): Promise<Outcome> {
+    const started = this.#started.get(digest);
+    if (started !== undefined) {
+      return started;
+    }
+    const outcome = this.#source.fetchFile({ digest, lengthBytes, maxBytes }, this.#signal).then(
+      (bytes): Outcome => ({ bytes }),
+      (error: unknown): Outcome => ({ error }),
+    );
+    this.#started.set(digest, outcome);
+    return outcome;
+  }
+}
+
+function bytesOf(outcome: Outcome): Uint8Array {
+  if ('bytes' in outcome) {
+    return outcome.bytes;
+  }
+  if (hasCode(outcome.error, 'REGISTRY_NOT_FOUND')) {
+    throw new BlobGone('a listed file is gone', { cause: outcome.error });
+  }
+  throw outcome.error;
+}
+
+/** What rides in a listing is as untrusted as the rest of it; and must be what its own descriptor says. */
+function verifiedInline(file: SourceFile, inline: Uint8Array): Uint8Array {
+  const found = digestOf(inline);
+  if (found === file.digest && inline.length === file.lengthBytes) {
+    return inline;
+  }
+  throw new TrustError({
+    code: 'TRUST_DATA_INVALID',
+    message: `the listing carries other bytes for ${escapeShort(file.name)} than it names`,
+    spec: 'protocol 3.2',
+    expected: file.digest,
+    found,
+  });
+}
+
+function digestOfMeta(file: MetaFile): Digest {
+  return `sha256:${file.sha256}` as Digest;
+}
+
+function missing(name: string, role: string): TrustError {
+  return new TrustError({
+    code: 'ROLE_MISSING',
+    message: `the state does not list ${escapeShort(name)}`,
+    attack: 'mix-and-match',
+    spec: role === 'timestamp' ? '5.4.1' : role === 'snapshot' ? '5.5.1' : '5.6.1',
+    role,
+  });
+}
+
+function tooLarge(role: string, found: number, maxBytes: number): TrustError {
+  return new TrustError({
+    code: 'METADATA_TOO_LARGE',
+    message: `${escapeShort(role)} metadata has ${found} bytes, at most ${maxBytes} are read`,
+    attack: 'endless data',
+    role,
+    expected: `${maxBytes}`,
+    found: `${found}`,
+  });
+}
+
+function unreachable(): never {
+  throw new RangeError('a remembered file has a memory');
+}

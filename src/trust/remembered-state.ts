@@ -1,0 +1,111 @@
+/**
+ * Verifies again what this machine remembers, before it counts for anything.
+ *
+ * The bytes were accepted once; since then a disk may have failed, the clock has gone on, and a pin may have been
+ * added. The first is MEMORY_DAMAGED and never "nothing remembered". The second is kept as a refusal, which holds
+ * when the source has nothing newer. The third has to be met by a root of the remembered chain.
+ */
+import { TrustError } from '../lib/errors.ts';
+import type { OpenOptions } from './collection.ts';
+import { TARGETS } from './core/delegations.ts';
+import { metadataFileName, parseRoot } from './core/metadata.ts';
+import { type Pin, verifyPin } from './core/pin.ts';
+import { TrustedMetadata } from './core/trusted-metadata.ts';
+import type { Remembered } from './memory.ts';
+import { memoryDamaged } from './memory-frame.ts';
+import { rootVersionOf } from './memory-record.ts';
+
+export interface KnownState {
+  readonly rootBytes: Uint8Array;
+  readonly snapshotBytes: Uint8Array;
+  /** As far as it could be verified. */
+  readonly trusted: TrustedMetadata;
+  /** Why this state cannot be used although it is undamaged: it expired, or a pin asks for a newer one. */
+  readonly refusal?: TrustError;
+}
+
+/** What time, a pin, or a newer root's floor can do to a state that was accepted. */
+const OUTDATED: ReadonlySet<string> = new Set([
+  'ROLE_EXPIRED',
+  'ROOT_BELOW_PIN',
+  'TIMESTAMP_ROLLBACK',
+  'SNAPSHOT_ROLLBACK',
+]);
+
+/**
+ * @throws LocalStateError MEMORY_DAMAGED; TrustError ROOT_PIN
+ */
+export function verifyRemembered(
+  remembered: Remembered,
+  options: Pick<OpenOptions, 'startTimeMs' | 'expiry'>,
+  pin: Pin | undefined,
+): KnownState {
+  const rootBytes = remembered.read(metadataFileName('root', remembered.rootVersion));
+  const snapshotName = [...remembered.files.keys()].find((name) => /^\d+\.snapshot\.json$/.test(name));
+  const snapshotBytes = remembered.read(snapshotName ?? 'snapshot.json');
+  const trusted = undamaged(
+    remembered,
+    () =>
+      new TrustedMetadata(rootBytes, {
+        startTimeMs: options.startTimeMs,
+        collection: remembered.collection,
+        ...(pin === undefined ? {} : { pinVersions: pin }),
+        ...(options.expiry === undefined ? {} : { expiry: options.expiry }),
+      }),
+  );
+  if (pin !== undefined) {
+    verifyRememberedPin(remembered, rootBytes, pin);
+  }
+  try {
+    trusted.finishRoot();
+    trusted.updateTimestamp(remembered.read('timestamp.json'));
+    trusted.updateSnapshot(snapshotBytes);
+    const { version } = trusted.roleFile(TARGETS);
+    trusted.updateTargets(remembered.readUnhashed(metadataFileName('targets', version)));
+    return { rootBytes, snapshotBytes, trusted };
+  } catch (error) {
+    if (error instanceof TrustError && OUTDATED.has(error.code)) {
+      return { rootBytes, snapshotBytes, trusted, refusal: error };
+    }
+    throw error instanceof TrustError ? damaged(remembered, error) : error;
+  }
+}
+
+/**
+ * Protocol 6.1: a root of the remembered chain meets the pin. The chain was verified link by link when it was
+ * remembered, so a pin on any of its roots is a pin on what it led to.
+ *
+ * @throws TrustError ROOT_PIN; LocalStateError MEMORY_DAMAGED
+ */
+function verifyRememberedPin(remembered: Remembered, newest: Uint8Array, pin: Pin): void {
+  let refusal: TrustError | undefined;
+  const older = [...remembered.files.keys()]
+    .filter((name) => (rootVersionOf(name) ?? remembered.rootVersion) < remembered.rootVersion)
+    .sort((left, right) => (rootVersionOf(right) ?? 0) - (rootVersionOf(left) ?? 0));
+  for (const name of [undefined, ...older]) {
+    const bytes = name === undefined ? newest : remembered.read(name);
+    const root = undamaged(remembered, () => parseRoot(bytes));
+    try {
+      verifyPin(root, pin);
+      return;
+    } catch (error) {
+      if (!(error instanceof TrustError) || error.code !== 'ROOT_PIN') {
+        throw error;
+      }
+      refusal ??= error;
+    }
+  }
+  throw refusal ?? new RangeError('a remembered collection has a root');
+}
+
+function undamaged<T>(remembered: Remembered, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw error instanceof TrustError ? damaged(remembered, error) : error;
+  }
+}
+
+function damaged(remembered: Remembered, cause: TrustError): Error {
+  return memoryDamaged(remembered.folder, `of ${remembered.collection} no longer verifies`, cause);
+}
