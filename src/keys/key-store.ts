@@ -132,7 +132,6 @@ export class KeyStore {
     const folder = this.#folderFor(key, options.role);
     const { fs } = this.#options;
     const bytes = await renderKeyFile(key, options, passphrase, this.#iterations);
-    await assertHolds(parseKeyFile(bytes, 'the new key file'), key, passphrase);
     makePrivateDirectory(fs, folder);
     const file = join(folder, `${key.notaryKeyId}.key`);
     if (!createNewFile(fs, file, bytes)) throw exists(file);
