@@ -8,13 +8,14 @@ import type { OpenOptions, VerifiedCollection } from './collection.ts';
 import { BlobGone, type CollectionFiles } from './collection-files.ts';
 import { delegationsFor } from './core/delegations.ts';
 import { AGE_SHOWN_FROM_MS, DAY_MS } from './core/limits.ts';
+import { listTargets } from './core/list.ts';
 import { metadataFileName } from './core/metadata.ts';
 import { type Search, searchTarget, type TargetFound, verifyFound } from './core/search.ts';
 import type { TrustedMetadata } from './core/trusted-metadata.ts';
 import { expiryWarnings, keysOfRole } from './expiry.ts';
 import type { Anchor, Remembered } from './memory.ts';
 import { persist, verifiedFiles, versionsOf } from './persist.ts';
-import { delegatedBy, releasedBy, releasingRoles, walkRoles } from './role-walk.ts';
+import { releasing, walkRoles } from './role-walk.ts';
 import { olderRoots } from './root-history.ts';
 import type { SourceState } from './source.ts';
 
@@ -102,16 +103,7 @@ export class OpenedCollection implements VerifiedCollection {
   listTargets(): Promise<readonly TargetFound[]> {
     return this.#again(
       async () => {
-        const roles = await this.#drive(walkRoles(this.trusted, releasedBy));
-        const paths = new Set(roles.flatMap((role) => [...role.signed.targets.keys()]));
-        const found: TargetFound[] = [];
-        // A role may list what it is not trusted for, or what an earlier role says otherwise: the search decides.
-        for (const path of [...paths].sort()) {
-          const result = await this.#drive(searchTarget(this.trusted, path, { explain: false }));
-          if (result.kind === 'found') {
-            found.push(result.target);
-          }
-        }
+        const found = await this.#drive(listTargets(this.trusted));
         await this.#rememberRoles();
         return found;
       },
@@ -122,7 +114,7 @@ export class OpenedCollection implements VerifiedCollection {
   loadAll(): Promise<ReadonlyMap<string, Uint8Array>> {
     return this.#again(
       async () => {
-        await this.#drive(walkRoles(this.trusted, delegatedBy));
+        await this.#drive(walkRoles(this.trusted));
         const files = new Map(await olderRoots(this.trusted, this.#facts.files, this.#remembered));
         for (const [name, bytes] of verifiedFiles(this.trusted)) {
           files.set(name, bytes);
@@ -178,12 +170,9 @@ export class OpenedCollection implements VerifiedCollection {
   /** The roles a search may come to first, side by side instead of one after the other. */
   #prefetchFor(path: string): void {
     const delegations = this.trusted.targets()?.signed.delegations;
-    // Bins: the one for this path, without naming all the others.
-    const candidates = delegationsFor(delegations, path);
-    const released = releasingRoles(delegations, candidates);
-    for (const { name } of candidates) {
+    for (const name of releasing(delegations, delegationsFor(delegations, path))) {
       const file = this.trusted.snapshot?.signed.meta.get(`${name}.json`);
-      if (released.has(name) && file !== undefined && this.trusted.targets(name) === undefined) {
+      if (file !== undefined && this.trusted.targets(name) === undefined) {
         this.#facts.files.prefetchRole(metadataFileName(name, file.version), file);
       }
     }

@@ -1,92 +1,83 @@
 /**
- * Walks over all targets roles of a collection, where a search walks over those of one path.
+ * Walks over every targets role of a collection, released or not: what a publisher builds on and a restore needs.
  *
  * A generator like the search: it yields the role it needs and is given that role's bytes.
  */
 import { TrustError } from '../lib/errors.ts';
 import { binCount, binName, type Delegations, RELEASES, TARGETS } from './core/delegations.ts';
-import { type Metadata, metadataFileName, type RoleName, type Targets } from './core/metadata.ts';
+import { metadataFileName, type RoleName, type Targets } from './core/metadata.ts';
 import type { Search } from './core/search.ts';
 import { ROOT, type TrustedMetadata } from './core/trusted-metadata.ts';
 
 /** As many roles as anybody has hash bins; a collection with more is not walked. */
 const MAX_ROLES = 65_536;
 
-/** The roles below a delegator that a walk goes on to. */
-export type Below = (delegations: Delegations | undefined, delegator: RoleName) => readonly RoleName[];
-
-/** Every role delegated to. */
-export const delegatedBy: Below = (delegations) => rolesOf(delegations);
-
-/** Protocol 2.2: below `targets` only the roles that release; below those, all of them. */
-export const releasedBy: Below = (delegations, delegator) =>
-  delegator === TARGETS ? [...releasingRoles(delegations)] : rolesOf(delegations);
-
-/** Names of the roles of `targets` from which a yes can come: those up to `targets/releases`, or the bins. */
-export function releasingRoles(
+/**
+ * Those of the delegations of `targets` for one path from which a yes can come (protocol 2.2): bins, or the roles
+ * up to and including `targets/releases`.
+ */
+export function releasing(
   delegations: Delegations | undefined,
-  bins?: readonly { readonly name: RoleName }[],
-): ReadonlySet<RoleName> {
-  if (delegations?.succinct !== undefined) {
-    return new Set(bins?.map(({ name }) => name) ?? rolesOf(delegations));
+  forPath: readonly { readonly name: RoleName }[],
+): readonly RoleName[] {
+  const candidates = forPath.map(({ name }) => name);
+  if (delegations === undefined || delegations.succinct !== undefined) {
+    return candidates;
   }
-  const names = rolesOf(delegations);
-  return new Set(names.slice(0, names.indexOf(RELEASES) + 1));
-}
-
-function rolesOf(delegations: Delegations | undefined): readonly RoleName[] {
-  if (delegations?.succinct !== undefined) {
-    const { succinct } = delegations;
-    const count = Math.min(binCount(succinct), MAX_ROLES + 1);
-    return Array.from({ length: count }, (_, index) => binName(succinct, index));
-  }
-  return [...(delegations?.roles.keys() ?? [])];
+  const names = [...delegations.roles.keys()];
+  const last = names.indexOf(RELEASES);
+  return candidates.filter((name) => names.indexOf(name) <= last);
 }
 
 /**
- * Loads `targets` and what `below` leads to, each role once, under every delegator that reaches it.
+ * Loads `targets` and everything that is delegated to, each role under every delegator that reaches it.
  *
  * @throws TrustError as `TrustedMetadata.updateDelegatedTargets`, and METADATA_TOO_LARGE for too many roles.
  */
-export function* walkRoles(trusted: TrustedMetadata, below: Below): Search<readonly Metadata<Targets>[]> {
-  const loaded = new Map<RoleName, Metadata<Targets>>();
+export function* walkRoles(trusted: TrustedMetadata): Search<readonly RoleName[]> {
+  const seen = new Set<RoleName>();
   const waiting: { readonly role: RoleName; readonly delegator: RoleName }[] = [
     { role: TARGETS, delegator: ROOT },
   ];
-  for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-    const { role, delegator } = next;
-    const metadata = yield* load(trusted, role, delegator);
-    if (loaded.has(role)) {
+  for (const { role, delegator } of waiting) {
+    const targets = yield* load(trusted, role, delegator);
+    if (seen.has(role)) {
       continue;
     }
-    loaded.set(role, metadata);
-    waiting.push(
-      ...below(metadata.signed.delegations, role).map((name) => ({ role: name, delegator: role })),
-    );
-    if (loaded.size + waiting.length > MAX_ROLES) {
-      throw tooMany();
+    seen.add(role);
+    for (const below of rolesOf(targets.delegations)) {
+      // One number in the metadata stands for up to 2^32 bins: counted before they are listed.
+      if (waiting.length >= MAX_ROLES) {
+        throw tooMany();
+      }
+      waiting.push({ role: below, delegator: role });
     }
   }
-  return [...loaded.values()];
+  return [...seen];
 }
 
-function* load(trusted: TrustedMetadata, role: RoleName, delegator: RoleName): Search<Metadata<Targets>> {
+function* rolesOf(delegations: Delegations | undefined): Generator<RoleName> {
+  if (delegations?.succinct === undefined) {
+    yield* delegations?.roles.keys() ?? [];
+    return;
+  }
+  for (let index = 0; index < binCount(delegations.succinct); index++) {
+    yield binName(delegations.succinct, index);
+  }
+}
+
+function* load(trusted: TrustedMetadata, role: RoleName, delegator: RoleName): Search<Targets> {
   const present = trusted.roleUnder(role, delegator);
   if (present !== undefined) {
-    return present;
+    return present.signed;
   }
   const file = trusted.roleFile(role);
-  const bytes = yield {
-    role,
-    delegator,
-    file,
-    fileName: metadataFileName(role, file.version),
-    optional: false,
-  };
+  const fileName = metadataFileName(role, file.version);
+  const bytes = yield { role, delegator, file, fileName, optional: false };
   if (bytes === undefined) {
     throw new RangeError('a role that is not optional has bytes');
   }
-  return trusted.updateDelegatedTargets(bytes, role, delegator);
+  return trusted.updateDelegatedTargets(bytes, role, delegator).signed;
 }
 
 function tooMany(): TrustError {
