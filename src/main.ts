@@ -1,1 +1,153 @@
-export const x: number = 1;
+/**
+ * The composition root, and the only file that touches `process`.
+ *
+ * It reads one command line and decides who does it (src/commands/route.ts): the real docker, untouched and in this
+ * very process, or dtrust itself. What docker does costs no more than this file and what it imports statically;
+ * dtrust's own commands are chunks that are loaded when they are needed (test/metafile.test.ts).
+ */
+import fs from 'node:fs';
+import { userInfo } from 'node:os';
+import tty from 'node:tty';
+import { fileURLToPath } from 'node:url';
+import { type ParsedArgv, parseDockerArgv, stripContentTrustFlag } from './cli/argv.ts';
+import { CommandLineError } from './cli/pflag.ts';
+import type { Context } from './commands/context.ts';
+import { exitStatusOf } from './commands/exit-status.ts';
+import { renderError } from './commands/report-error.ts';
+import { route } from './commands/route.ts';
+import { findDocker } from './engine/docker-binary.ts';
+import { enforcedEnvironment, passOn, runDocker } from './engine/passthrough.ts';
+import { systemClock } from './lib/clock.ts';
+import { realFileSystem } from './lib/file-system.ts';
+import { Interrupted, STOP_SIGNALS } from './lib/interrupted.ts';
+import { writeAll } from './lib/write-all.ts';
+import { configDirectory, loadDockerConfig } from './settings/docker-config.ts';
+import { type Environment, readEnvironment } from './settings/environment.ts';
+
+const STDOUT = 1;
+const STDERR = 2;
+
+/** Runs the call this process was started for, and ends the process with its exit status. */
+export async function main(): Promise<void> {
+  const argv = process.argv.slice(2);
+  const env = readEnvironment(process.env);
+  let path: readonly string[] = [];
+  let status: number;
+  try {
+    const parsed = parseDockerArgv(argv);
+    path = parsed.path;
+    status = await dispatch(argv, parsed, env);
+  } catch (error) {
+    report(error, env);
+    status = exitStatusOf(error, path);
+  }
+  // Not left to the event loop: a connection kept open must not keep the user waiting.
+  process.exit(status);
+}
+
+async function dispatch(argv: readonly string[], parsed: ParsedArgv, env: Environment): Promise<number> {
+  const chosen = route({
+    parsed,
+    contentTrust: env.contentTrust,
+    aliases: () => loadDockerConfig(realFileSystem, configFolder(parsed, env)).aliases,
+  });
+  switch (chosen.kind) {
+    case 'own': {
+      const { commandNamed } = await import('./commands/command-modules.ts');
+      const command = await commandNamed(chosen.command);
+      return await command.run(createContext(parsed, env));
+    }
+    case 'warned':
+      writeAll(STDERR, `dtrust: ${chosen.line}\n`);
+      return await startDocker(argv, false, env);
+    case 'untouched':
+      return await startDocker(argv, false, env);
+    case 'plain':
+      return await startDocker(stripContentTrustFlag(argv, parsed), true, env);
+  }
+}
+
+/** The real docker in place of this process; returns only where the system cannot do that. */
+function startDocker(args: readonly string[], enforced: boolean, env: Environment): Promise<number> {
+  const { platform, arch } = process;
+  const docker = findDocker({ env, ownFiles: ownFiles(), fs, machine: { platform, arch } });
+  const start = { docker, args, process, fs };
+  if (!enforced) return passOn({ ...start, env: process.env });
+  return runDocker({ ...start, env: enforcedEnvironment(process.env) });
+}
+
+/** What dtrust was started through, so that it never takes itself for docker. */
+function ownFiles(): string[] {
+  return [process.argv[1] ?? '', fileURLToPath(import.meta.url)];
+}
+
+function createContext(parsed: ParsedArgv, env: Environment): Context {
+  const clock = systemClock;
+  return {
+    parsed,
+    env,
+    rawEnvironment: process.env,
+    fs: realFileSystem,
+    clock,
+    startTimeMs: clock.now(),
+    platform: process.platform,
+    pid: process.pid,
+    userHome: homeOfUser(),
+    random: Math.random,
+    out: (text) => {
+      // The reader has gone (`| head`): there is nobody to work for.
+      if (!writeAll(STDOUT, text)) process.exit(128 + 13);
+    },
+    err: (text) => void writeAll(STDERR, text),
+    isTerminal: (fd) => tty.isatty(fd),
+    columns: terminalColumns,
+    signal: stopSignal(),
+  };
+}
+
+/** Aborted by the first SIGINT, SIGTERM or SIGHUP; the second ends the process where it is. */
+function stopSignal(): AbortSignal {
+  const controller = new AbortController();
+  for (const name of STOP_SIGNALS) {
+    process.on(name, () => {
+      const reason = new Interrupted(name);
+      if (controller.signal.aborted) process.exit(reason.exitStatus);
+      controller.abort(reason);
+    });
+  }
+  return controller.signal;
+}
+
+/** Width of the terminal on stdout; docker takes 200 where it cannot be known. */
+function terminalColumns(): number {
+  return tty.isatty(STDOUT) ? new tty.WriteStream(STDOUT).columns : 200;
+}
+
+function configFolder(parsed: ParsedArgv, env: Environment): string {
+  return configDirectory(env, parsed.globals.get('config')?.at(-1), homeOfUser());
+}
+
+function homeOfUser(): string | undefined {
+  try {
+    return userInfo().homedir;
+  } catch (error) {
+    // A user ID without an entry in the user database (ENOENT), as containers have.
+    if ((error as NodeJS.ErrnoException).code === 'ERR_SYSTEM_ERROR') return undefined;
+    throw error;
+  }
+}
+
+function report(error: unknown, env: Environment): void {
+  if (error instanceof Interrupted) return;
+  if (error instanceof CommandLineError) {
+    const usage = `\nUsage:  ${error.usage}\n\nRun '${commandOf(error.usage)} --help' for more information\n`;
+    writeAll(STDERR, `${error.message}\n${usage}`);
+    return;
+  }
+  writeAll(STDERR, renderError(error, { json: env.errors === 'json', debug: env.debug === '1' }));
+}
+
+/** `docker pull` of `docker pull [OPTIONS] NAME[:TAG|@DIGEST]`. */
+function commandOf(usage: string): string {
+  return usage.replace(/ (?:\[|[A-Z]).*$/, '');
+}

@@ -1,0 +1,36 @@
+/** dtrust's own commands by name, each in a chunk of its own. */
+import assert from 'node:assert';
+import type { Command } from './context.ts';
+
+const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map<string, () => Promise<Command>>([
+  ['pull', () => import('./pull.ts')],
+  ['push', () => import('./push.ts')],
+  ['trust', () => import('./trust-help.ts')],
+  ['trust key', () => import('./trust-help.ts')],
+  ['trust pin', () => import('./trust-help.ts')],
+  ['trust inspect', () => import('./trust-inspect.ts')],
+  ['trust sign', () => import('./trust-sign.ts')],
+  ['trust revoke', () => import('./trust-revoke.ts')],
+  ['trust init', () => import('./trust-init.ts')],
+  ['trust refresh', () => import('./trust-refresh.ts')],
+  ['trust version', () => import('./trust-version.ts')],
+  ['trust key generate', () => import('./trust-key-generate.ts')],
+  ['trust key load', () => import('./trust-key-load.ts')],
+  ['trust key list', () => import('./trust-key-list.ts')],
+  ['trust key export', () => import('./trust-key-export.ts')],
+  ['trust key passwd', () => import('./trust-key-passwd.ts')],
+  ['trust pin add', () => import('./trust-pin-add.ts')],
+  ['trust pin list', () => import('./trust-pin-list.ts')],
+  ['trust pin remove', () => import('./trust-pin-remove.ts')],
+  ['trust pin export', () => import('./trust-pin-export.ts')],
+]);
+
+/** The module of a command that src/cli/table.ts calls enforced. */
+export async function commandNamed(name: string): Promise<Command> {
+  const load = COMMANDS.get(name);
+  assert(load !== undefined, `a command of the table has a module: ${name}`);
+  return await load();
+}
+
+/** Names of all commands; a test holds them to the table. */
+export const COMMAND_NAMES: readonly string[] = [...COMMANDS.keys()];

@@ -1,0 +1,45 @@
+/**
+ * What a command is given: the parsed command line and the outside world, each part by name. `main.ts` takes it
+ * from the process once; a test hands over its own. Nothing here has an opinion on trust.
+ */
+import type { ParsedArgv } from '../cli/argv.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { FileSystem } from '../lib/file-system.ts';
+import type { Environment, RawEnvironment } from '../settings/environment.ts';
+
+export type ExitStatus = number;
+
+export interface Context {
+  readonly parsed: ParsedArgv;
+  readonly env: Environment;
+  /** As it came, for children; dtrust itself reads `env`. */
+  readonly rawEnvironment: RawEnvironment;
+  readonly fs: FileSystem;
+  readonly clock: Clock;
+  /** TUF 5.1: the one moment that everything in this call is compared with. */
+  readonly startTimeMs: number;
+  readonly platform: NodeJS.Platform;
+  readonly pid: number;
+  /** Home folder of the user database, for when HOME is not set. */
+  readonly userHome: string | undefined;
+  readonly random: () => number;
+  /** Results, whole lines; stdout. */
+  readonly out: (text: string) => void;
+  /** Everything else; stderr. */
+  readonly err: (text: string) => void;
+  readonly isTerminal: (fd: 1 | 2) => boolean;
+  readonly columns: () => number;
+  /** Aborted with an Interrupted when the process is told to stop. */
+  readonly signal: AbortSignal;
+}
+
+/** One line for stderr, with dtrust's name before it. */
+export function note(context: Pick<Context, 'err'>, line: string): void {
+  context.err(`dtrust: ${line}\n`);
+}
+
+/** A command's module. */
+export interface Command {
+  /** Runs the command; results on stdout, the exit status as the value. Throws DtrustError, Interrupted. */
+  run(context: Context): Promise<ExitStatus>;
+}

@@ -1,0 +1,204 @@
+/** The three ways of a pull: a tag, all signed tags, a digest; and what is printed on the way. */
+import { type AdmittedTag, admitDigest, admitTag, admitTarget } from '../enforce/admit.ts';
+import { verifyManifest } from '../enforce/manifest-check.ts';
+import type { Engine } from '../engine/engine.ts';
+import { createProgress, type Progress, quietProgress } from '../engine/progress.ts';
+import { NetworkError, RegistryError, TrustError } from '../lib/errors.ts';
+import { escapeShort } from '../lib/escape.ts';
+import type { Admission } from '../reference/admission.ts';
+import type { Digest } from '../reference/digest.ts';
+import { isTag, type Reference, type Tag, TRUST_TAG } from '../reference/reference.ts';
+import { registryAuthHeader } from '../settings/credentials.ts';
+import type { VerifiedCollection } from '../trust/collection.ts';
+import { byNaturalOrder } from './natural-order.ts';
+import { explainNoTrustData } from './no-trust-data.ts';
+import { openFor, printWarnings, sourceFor } from './open-collection.ts';
+import type { PullOptions } from './pull.ts';
+import type { Services } from './services.ts';
+
+const NOTHING_TO_SAY: ReadonlySet<string> = new Set([
+  'NO_TRUST_DATA',
+  'FIRST_USE_REFUSED',
+  'TARGET_NOT_SIGNED',
+]);
+
+/** One tag: verified, pulled by its digest, named. */
+export async function pullTag(
+  services: Services,
+  options: PullOptions,
+  reference: Reference & { readonly tag: Tag },
+): Promise<void> {
+  const { repository, tag } = reference;
+  const [collection, engine] = await openBesideEngine(services, reference);
+  printWarnings(services, collection);
+  const admitted = await admitTag(collection, repository, tag, options.platform);
+  await pullAdmitted(services, engine(), options, admitted, { index: 1, count: 1, collection });
+}
+
+/** Every tag that is signed, in order; the first failure ends it. */
+export async function pullAllTags(services: Services, options: PullOptions): Promise<void> {
+  const { repository } = options.reference;
+  const [collection, engine] = await openBesideEngine(services, options.reference);
+  printWarnings(services, collection);
+  const prefix = `${repository.canonical}:`;
+  const signed = (await collection.listTargets())
+    .filter(({ path }) => path.startsWith(prefix))
+    .map((target) => ({ target, tag: target.path.slice(prefix.length) }))
+    .filter((each): each is typeof each & { tag: Tag } => isTag(each.tag) && each.tag !== TRUST_TAG)
+    .sort((left, right) => byNaturalOrder(left.tag, right.tag));
+  if (signed.length === 0) throw nothingSigned(repository.canonical);
+  const admitted = signed.map(({ target, tag }) =>
+    admitTarget(collection, repository, tag, target, options.platform),
+  );
+  for (const [at, each] of admitted.entries()) {
+    await pullAdmitted(services, engine(), options, each, {
+      index: at + 1,
+      count: admitted.length,
+      collection,
+    });
+  }
+}
+
+/** Bytes that the user named: pulled as named, never printed as signed (protocol 8). */
+export async function pullNamedDigest(
+  services: Services,
+  options: PullOptions,
+  digest: Digest,
+): Promise<void> {
+  const { context } = services;
+  const { reference } = options;
+  if (reference.tag !== undefined)
+    await sayWhatIsSigned(services, { ...reference, tag: reference.tag }, digest);
+  const engine = await services.engine();
+  const admission = admitDigest({ ...reference, digest }, options.platform);
+  await pullBytes(services, engine, options, admission);
+  context.out(`${reference.canonical}\n`);
+}
+
+type Ready = readonly [VerifiedCollection, () => Engine];
+
+/**
+ * Trust data and engine side by side. A refusal of the trust data is what the user gets to see when both fail;
+ * a failure of the engine is thrown when it is first used.
+ */
+async function openBesideEngine(services: Services, reference: Reference): Promise<Ready> {
+  const { repository } = reference;
+  const opening = sourceFor(services, repository).then((source) =>
+    openFor(services, repository, source, { purpose: 'use' }),
+  );
+  const connecting = services.engine().then(async (engine) => {
+    await engine.ping({ signal: services.context.signal });
+    return engine;
+  });
+  const [opened, connected] = await Promise.allSettled([opening, connecting]);
+  if (opened.status === 'rejected') throw await explainNoTrustData(services, reference, opened.reason);
+  const engine = () => {
+    if (connected.status === 'rejected') throw connected.reason;
+    return connected.value;
+  };
+  return [opened.value, engine];
+}
+
+interface Turn {
+  readonly index: number;
+  readonly count: number;
+  readonly collection: VerifiedCollection;
+}
+
+async function pullAdmitted(
+  services: Services,
+  engine: Engine,
+  options: PullOptions,
+  admitted: AdmittedTag,
+  turn: Turn,
+): Promise<void> {
+  const { context } = services;
+  const { admission, digest, tag, target } = admitted;
+  const { repository } = options.reference;
+  const pinned = `${repository.familiar}@${digest}`;
+  const name = `${repository.familiar}:${tag}`;
+  if (!options.quiet) {
+    context.out(`Pull (${turn.index} of ${turn.count}): ${name}@${digest}${ageOf(turn.collection)}\n`);
+  }
+  const { signal } = context;
+  const present = await engine.presentImage(admission, { signal });
+  if (present === undefined) {
+    await verifyManifest(await services.registry(), repository, digest, target, signal);
+    await pullBytes(services, engine, options, admission);
+  } else if (!options.quiet) {
+    context.out(`Digest: ${digest}\nStatus: Image is up to date for ${pinned}\n`);
+  }
+  if (!options.quiet) context.err(`Tagging ${pinned} as ${name}\n`);
+  if (present === undefined || !present.repoTags.includes(name)) {
+    await engine.tag(pinned, repository, tag, { signal });
+  }
+  context.out(`${repository.canonical}:${tag}\n`);
+}
+
+async function pullBytes(
+  services: Services,
+  engine: Engine,
+  options: PullOptions,
+  admission: Admission,
+): Promise<void> {
+  const { repository } = options.reference;
+  const { signal } = services.context;
+  const auth = registryAuthHeader(await services.credentials(repository.host), repository.host);
+  await engine.pull(admission, { auth, progress: progressFor(services, options.quiet), signal });
+}
+
+/** Docker's display on this call's stdout. */
+export function progressFor({ context }: Services, quiet: boolean): Progress {
+  if (quiet) return quietProgress;
+  const isTerminal = context.isTerminal(1);
+  return createProgress({
+    write: context.out,
+    isTerminal,
+    columns: context.columns,
+    now: () => context.clock.now(),
+  });
+}
+
+/** Protocol 2.7: from 30 days on, how old the signed state is stands in the pull line. */
+function ageOf({ signedAtAgeDays }: VerifiedCollection): string {
+  return signedAtAgeDays === undefined ? '' : ` (signed state first seen ${signedAtAgeDays} days ago)`;
+}
+
+/**
+ * `name:tag@digest` uses the digest, and says so when the tag is signed for other bytes. That is a remark, not a
+ * check: no trust data, an unknown repository or a source that cannot be reached change nothing.
+ */
+async function sayWhatIsSigned(
+  services: Services,
+  { repository, tag }: Reference & { readonly tag: Tag },
+  digest: Digest,
+): Promise<void> {
+  const { context } = services;
+  try {
+    const source = await sourceFor(services, repository);
+    const collection = await openFor(services, repository, source, { purpose: 'use', mayAsk: false });
+    const { digest: signed } = await admitTag(collection, repository, tag, undefined);
+    if (signed !== digest) {
+      context.err(
+        `dtrust: warning: ${repository.familiar}:${tag} is signed for ${signed}, not for ${digest}\n`,
+      );
+    }
+  } catch (error) {
+    const known =
+      error instanceof TrustError || error instanceof RegistryError || error instanceof NetworkError;
+    if (!known) throw error;
+    if (NOTHING_TO_SAY.has(error.code)) return;
+    context.err(
+      `dtrust: warning: what is signed for ${repository.familiar}:${tag} cannot be told (${error.code})\n`,
+    );
+  }
+}
+
+function nothingSigned(repository: string): TrustError {
+  return new TrustError({
+    code: 'TARGET_NOT_SIGNED',
+    message: `no tag of ${escapeShort(repository)} is signed`,
+    reference: repository,
+    hints: [`Push and sign one: dtrust push ${escapeShort(repository)}:TAG`],
+  });
+}
