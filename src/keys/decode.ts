@@ -83,9 +83,10 @@ function decodePkcs8(der: Uint8Array): PrivateKey {
 function decodeNotaryEd25519(content: Uint8Array): PrivateKey {
   if (content.length !== 96) throw new DerError('not an Ed25519 key');
   const key = PrivateKey.fromEd25519Seed(content.subarray(32, 64));
-  const publicHex = Buffer.from(content.subarray(0, 32)).toString('hex');
+  const publicBytes = Buffer.from(key.publicKey.publicValue, 'hex');
   // A stored public half that is not the seed's would make signatures that leak the seed in other programs.
-  if (publicHex !== key.publicKey.publicValue) throw new DerError('halves that do not belong together');
+  const fits = publicBytes.equals(content.subarray(0, 32)) && publicBytes.equals(content.subarray(64));
+  if (!fits) throw new DerError('halves that do not belong together');
   return key;
 }
 

@@ -2,6 +2,7 @@
 import { LocalStateError } from '../lib/errors.ts';
 import { escapeText } from '../lib/escape.ts';
 import type { FileSystem } from '../lib/file-system.ts';
+import { isSystemError } from '../lib/fs-error.ts';
 
 export interface ReadBoundedOptions {
   readonly maxBytes: number;
@@ -73,10 +74,10 @@ function readSome(
 
 function unreadable(path: string, what: string, cause: unknown): unknown {
   // Only what the operating system answered becomes an error of ours; anything else is a bug and stays one.
-  if (!(cause instanceof Error && 'code' in cause)) return cause;
+  if (!isSystemError(cause)) return cause;
   return new LocalStateError({
     code: 'FILE_UNREADABLE',
-    message: `cannot read ${what}, ${escapeText(path)} (${String(cause.code)})`,
+    message: `cannot read ${what}, ${escapeText(path)}`,
     cause,
   });
 }
