@@ -78,7 +78,7 @@ export interface RegistrySwitches {
   /** The Date header. */
   now?: () => number;
   /** Awaited before a request is looked at, and after it was done, before it is answered. */
-  before?: (request: LoggedRequest) => Promise<void> | void;
+  before?: (request: LoggedRequest, signal?: AbortSignal) => Promise<void> | void;
   after?: (request: LoggedRequest) => Promise<void> | void;
 }
 
@@ -190,7 +190,7 @@ class InMemoryRegistry implements MemoryRegistry {
     const logged = logOf(request);
     this.log.push(logged);
     request.signal?.throwIfAborted();
-    await abortable(this.switches.before?.(logged), request.signal);
+    await abortable(this.switches.before?.(logged, request.signal), request.signal);
     const answer = await this.#answer(logged, request);
     logged.status = answer.status;
     await abortable(this.switches.after?.(logged), request.signal);

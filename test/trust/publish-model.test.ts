@@ -1,0 +1,72 @@
+/**
+ * Protocol 4.2 as a model: publishers over one registry, in all orders of their requests, timers and of time
+ * (publish-world.ts). The wrong protocols show that a loss would be found.
+ */
+import { describe, expect, it } from 'vitest';
+import { explore, follow, sample, TICK_MS } from './publish-world.ts';
+
+const TWO = { publishers: 2, turnSeconds: 1, maxAttempts: 2 };
+
+describe('two publishers, every order', () => {
+  it('protocol 4.2: none that was told "published" is lost', async () => {
+    const explored = await explore(TWO);
+    expect(explored.lost).toBeUndefined();
+    expect(explored.worlds).toBeGreaterThan(5_000);
+    expect(explored.allPublished).toBeGreaterThan(1);
+  }, 240_000);
+
+  it('protocol 4.2: none is lost when both make the first state', async () => {
+    const explored = await explore({ publishers: 2, maxAttempts: 2 });
+    expect(explored.lost).toBeUndefined();
+    expect(explored.worlds).toBeGreaterThan(5_000);
+    expect(explored.allPublished).toBeGreaterThan(1);
+  }, 240_000);
+
+  it('a protocol with one read-back loses one', async () => {
+    const { lost } = await explore({ ...TWO, mutant: 'one-read', marginMs: -TICK_MS });
+    expect(lost?.lost).toHaveLength(1);
+  }, 60_000);
+
+  it('a protocol that waits exactly T loses one', async () => {
+    const { lost } = await explore({ ...TWO, marginMs: 0 });
+    expect(lost?.lost).toHaveLength(1);
+  }, 120_000);
+});
+
+describe('three publishers, orders drawn with a seed', () => {
+  it('protocol 4.2: none that was told "published" is lost', async () => {
+    const sampled = await sample({ publishers: 3, turnSeconds: 1, maxAttempts: 4 }, 500, 20_261_122);
+    expect(sampled.lost).toBeUndefined();
+    expect(sampled.allPublished).toBeGreaterThan(250);
+  }, 120_000);
+
+  it('protocol 4.2: none is lost with a longer turn, nor when all make the first state', async () => {
+    const longer = await sample({ publishers: 3, turnSeconds: 3, maxAttempts: 4 }, 200, 7);
+    const fresh = await sample({ publishers: 3, maxAttempts: 4 }, 200, 11);
+    expect([longer.lost, fresh.lost]).toEqual([undefined, undefined]);
+    expect(Math.min(longer.allPublished, fresh.allPublished)).toBeGreaterThan(50);
+  }, 120_000);
+
+  it('a protocol with one read-back loses one', async () => {
+    const options = {
+      publishers: 3,
+      turnSeconds: 1,
+      maxAttempts: 4,
+      mutant: 'one-read',
+      marginMs: -TICK_MS,
+    } as const;
+    expect((await sample(options, 2_000, 3)).lost).toBeDefined();
+  }, 120_000);
+});
+
+it('protocol 4.1: a turn that is raised while three publish loses one, so a turn once signed is kept', async () => {
+  const raised = { publishers: 3, turnSeconds: 1, mutant: 'raise-turn', raisedSeconds: 3 } as const;
+  // Publisher 0 signs a longer turn; 1 builds on that and may take 3 ticks; 2 knows nothing of it and waits 2.
+  const script = [
+    ...['0:GET', '0:HEAD', '2:GET', '2:HEAD', '0:PUT', '1:GET', '1:HEAD', '2:PUT', '2:HEAD'],
+    ...['tick', 'tick', '2:timer', '2:HEAD', '1:PUT'],
+  ];
+  const outcome = await follow(raised, script);
+  expect(outcome.results[2]).toBe('published');
+  expect(outcome.lost).toContain(2);
+});
