@@ -1,0 +1,95 @@
+/**
+ * Handing a command that brings no image in over to the real docker.
+ *
+ * By execve: process ID, terminal, standard streams, umask and exit status are docker's own and no dtrust is
+ * left; arguments and environment go on byte for byte. Where execve cannot be used (Windows, a file it would not
+ * take), docker is run as a child.
+ *
+ * Nothing here touches process.stdin, stdout or stderr: that alone would leave pipes non-blocking for docker.
+ *
+ * Not kept, because Node changes them before any script runs: a signal that was ignored when dtrust started (as
+ * by nohup) is not ignored for docker, and SIGPIPE is (which Go programs do not mind: they set it themselves).
+ */
+import type nodeFs from 'node:fs';
+import { UsageError } from '../lib/errors.ts';
+import { escapeText } from '../lib/escape.ts';
+import { depthVariable } from './docker-binary.ts';
+import { isFileError } from './executable.ts';
+import { asText, type RawStart, readRawStart, shellStart } from './raw-arguments.ts';
+import type { Start } from './run-docker.ts';
+
+export interface PassOn extends Start {
+  /** DTRUST_DEPTH as it came. */
+  readonly depth: string | undefined;
+  readonly fs: Pick<typeof nodeFs, 'readFileSync' | 'fstatSync'>;
+}
+
+const DOCKER_NAME = 'docker';
+const SHELL = '/bin/sh';
+/** A single argument of a new program may have 128 KiB on Linux. */
+const MAX_SCRIPT_LENGTH = 100_000;
+
+/**
+ * Hands the command over as it is. Does not return where execve does it; else the exit status for dtrust.
+ * @throws UsageError ARG_ENCODING for arguments that Node could not read and nothing can restore
+ */
+export async function passOn(start: PassOn): Promise<number> {
+  const { docker, args, process } = start;
+  const raw = process.platform === 'win32' ? undefined : readRawStart(start.fs, args.length);
+  const isExact = raw === undefined ? !args.some(mayBeDamaged) : isAllText(raw);
+  const depth = depthVariable(docker, start.depth);
+  if (!isExact) return passBytesOn(start, raw, depth);
+  const env = { ...start.env, ...depth };
+  const inherited = openedFor(args).filter((fd) => isOpen(start.fs, fd));
+  if (docker.startable && process.execve !== undefined && inherited.length === 0) {
+    return process.execve(docker.path, [DOCKER_NAME, ...args], env);
+  }
+  // Loaded only here: the way through execve is to cost next to nothing.
+  const { runDocker } = await import('./run-docker.ts');
+  return await runDocker({ ...start, env }, inherited);
+}
+
+/** Through a shell that spells the bytes; docker's own name is then its path. */
+function passBytesOn(
+  { docker, args, process }: PassOn,
+  raw: RawStart | undefined,
+  added: { readonly DTRUST_DEPTH?: string },
+): never {
+  if (raw !== undefined && docker.startable && process.execve !== undefined) {
+    const depth = Object.entries(added).map(([name, value]) => new TextEncoder().encode(`${name}=${value}`));
+    const command = shellStart(docker.path, raw.args, [...raw.environment, ...depth]);
+    if ((command[2] ?? '').length <= MAX_SCRIPT_LENGTH) {
+      // The shell reads bytes, not characters, and finds env where systems have it.
+      return process.execve(SHELL, command, { LC_ALL: 'C', PATH: '/usr/bin:/bin' });
+    }
+  }
+  const argument = args.find(mayBeDamaged);
+  throw new UsageError({
+    code: 'ARG_ENCODING',
+    message: `an argument or variable is not UTF-8 and cannot be handed on as it is: ${escapeText(argument ?? '')}`,
+    hints: ['Use a name in UTF-8, or call docker itself.'],
+  });
+}
+
+/** Whether Node may have put U+FFFD in place of something else. */
+const mayBeDamaged = (text: string): boolean => text.includes('\ufffd');
+
+function isAllText({ args, environment }: RawStart): boolean {
+  return [...args, ...environment].every((bytes) => asText(bytes) !== undefined);
+}
+
+/** Files that the caller opened for docker, as `<(...)` does; Node closes them for execve. */
+function openedFor(args: readonly string[]): number[] {
+  const numbers = args.flatMap((arg) => [...arg.matchAll(/\/(?:dev|proc\/self)\/fd\/(\d{1,4})(?!\d)/g)]);
+  return [...new Set(numbers.map((match) => Number(match[1])))].filter((fd) => fd > 2);
+}
+
+function isOpen(fs: Pick<typeof nodeFs, 'fstatSync'>, fd: number): boolean {
+  try {
+    fs.fstatSync(fd);
+    return true;
+  } catch (error) {
+    if (isFileError(error)) return false;
+    throw error;
+  }
+}

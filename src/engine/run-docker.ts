@@ -1,0 +1,107 @@
+/**
+ * Running docker as a child: for a command that dtrust has changed, and where execve cannot be used.
+ *
+ * Signals are passed on, and docker's end, by status or by signal, becomes dtrust's own.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { constants } from 'node:os';
+import { LocalStateError } from '../lib/errors.ts';
+import { escapeText } from '../lib/escape.ts';
+import type { RawEnvironment } from '../settings/environment.ts';
+import type { Executable } from './executable.ts';
+
+/** What main.ts hands over of `process`. */
+export interface ProcessControl {
+  readonly pid: number;
+  readonly platform: NodeJS.Platform;
+  readonly execve?: ((file: string, args: readonly string[], env: NodeJS.ProcessEnv) => never) | undefined;
+  on(signal: NodeJS.Signals, listener: () => void): unknown;
+  off(signal: NodeJS.Signals, listener: () => void): unknown;
+  kill(pid: number, signal: NodeJS.Signals): unknown;
+}
+
+export interface Start {
+  readonly docker: Executable;
+  /** Without docker's own name. */
+  readonly args: readonly string[];
+  /** `process.env` itself. */
+  readonly env: RawEnvironment;
+  readonly process: ProcessControl;
+}
+
+/** Docker's own name: a program is named by its first argument, as a shell would. */
+export const DOCKER_NAME = 'docker';
+
+/** Docker CLI <= 28 would ask Notary again for a command that dtrust has already decided on. */
+export function enforcedEnvironment(env: RawEnvironment): RawEnvironment {
+  return { ...env, DOCKER_CONTENT_TRUST: '0' };
+}
+
+/** Sent to one process, as by `kill`: docker gets them only from us. */
+const FORWARDED: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGHUP', 'SIGUSR2', 'SIGCONT', 'SIGWINCH'];
+/** Typed on a terminal they reach docker by themselves; we only must not end before it. */
+const WAITED_OUT: readonly NodeJS.Signals[] = ['SIGINT', 'SIGQUIT'];
+
+/**
+ * Runs docker as a child on the same streams and returns the status to exit with, 128+n after a signal that does
+ * not end dtrust too. `inherited` are open files beyond 0 to 2 that docker gets under their own numbers.
+ * @throws LocalStateError DOCKER_NOT_FOUND when it cannot be started after all
+ */
+export async function runDocker(start: Start, inherited: readonly number[] = []): Promise<number> {
+  const stdio = Array.from({ length: Math.max(2, ...inherited) + 1 }, (_, fd) =>
+    fd <= 2 || inherited.includes(fd) ? fd : ('ignore' as const),
+  );
+  // Before docker is there: a signal between its start and our listening would end dtrust alone.
+  const signals = holdSignals(start.process);
+  try {
+    const child = spawn(start.docker.path, start.args, {
+      argv0: DOCKER_NAME,
+      stdio,
+      env: start.env as NodeJS.ProcessEnv,
+    });
+    signals.forwardTo(child);
+    const { status, signal } = await ended(child, start.docker);
+    signals.release();
+    if (signal === null) return status ?? 1;
+    if (start.process.platform !== 'win32') start.process.kill(start.process.pid, signal);
+    return 128 + constants.signals[signal];
+  } finally {
+    signals.release();
+  }
+}
+
+interface HeldSignals {
+  forwardTo(child: ChildProcess): void;
+  release(): void;
+}
+
+function holdSignals(process: ProcessControl): HeldSignals {
+  const listeners = new Map<NodeJS.Signals, () => void>();
+  let target: ChildProcess | undefined;
+  if (process.platform !== 'win32') {
+    for (const signal of FORWARDED) listeners.set(signal, () => void target?.kill(signal));
+  }
+  for (const signal of WAITED_OUT) listeners.set(signal, () => undefined);
+  for (const [signal, listener] of listeners) process.on(signal, listener);
+  return {
+    forwardTo: (child) => {
+      target = child;
+    },
+    release: () => {
+      for (const [signal, listener] of listeners) process.off(signal, listener);
+    },
+  };
+}
+
+function ended(
+  child: ChildProcess,
+  docker: Executable,
+): Promise<{ status: number | null; signal: NodeJS.Signals | null }> {
+  return new Promise((resolve, reject) => {
+    child.on('error', (cause) => {
+      const message = `${escapeText(docker.path)} cannot be started`;
+      reject(new LocalStateError({ code: 'DOCKER_NOT_FOUND', message, cause }));
+    });
+    child.on('exit', (status, signal) => resolve({ status, signal }));
+  });
+}
