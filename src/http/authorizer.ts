@@ -34,11 +34,17 @@ export interface Target {
 
 type BearerChallenge = Extract<RememberedChallenge, { scheme: 'bearer' }>;
 
+interface KeptToken {
+  readonly fetching: Promise<AccessToken>;
+  /** On the monotonic clock; without end while the token is on its way. */
+  validUntilMs: number;
+}
+
 type Headers = Readonly<Record<string, string>>;
 
 export class Authorizer {
   readonly #options: AuthorizerOptions;
-  readonly #tokens = new Map<string, Promise<AccessToken>>();
+  readonly #tokens = new Map<string, KeptToken>();
   readonly #credentials = new Map<string, Promise<Credentials>>();
   /** Hosts whose challenge came over the wire in this process. */
   readonly #seen = new Set<string>();
@@ -85,34 +91,33 @@ export class Authorizer {
     const credentials = await this.#credentialsOf(target.host);
     if (challenge.scheme === 'basic') return basicAuthorization(credentials);
     if (credentials.kind === 'registryToken') return bearer(credentials.token);
-    const kept = await this.#keptToken(challenge, target, signal);
-    return bearer((kept ?? (await this.#newToken(challenge, target, signal))).token);
+    const kept = this.#keptToken(challenge, target) ?? this.#newToken(challenge, target);
+    return bearer((await unlessAborted(kept.fetching, signal)).token);
   }
 
-  /** A token that is still good, for these scopes or for pushing as well. */
-  async #keptToken(
-    challenge: BearerChallenge,
-    target: Target,
-    signal?: AbortSignal,
-  ): Promise<AccessToken | undefined> {
+  /** A token that is still good, or on its way, for these scopes or for pushing as well. */
+  #keptToken(challenge: BearerChallenge, target: Target): KeptToken | undefined {
     const wider = target.scopes.map((scope) => scope.replace(/:pull$/, ':pull,push'));
-    for (const scopes of [target.scopes, wider]) {
-      const fetching = this.#tokens.get(tokenKey(challenge, { ...target, scopes }));
-      const kept = fetching && (await unlessAborted(fetching, signal));
-      if (kept !== undefined && kept.validUntilMs > this.#options.clock.monotonic()) return kept;
-    }
-    return undefined;
+    return [target.scopes, wider]
+      .map((scopes) => this.#tokens.get(tokenKey(challenge, { ...target, scopes })))
+      .find((kept) => kept !== undefined && kept.validUntilMs > this.#options.clock.monotonic());
   }
 
   /** One request for a token, also when several requests wait for it; none of them can abort it for the others. */
-  #newToken(challenge: BearerChallenge, target: Target, signal?: AbortSignal): Promise<AccessToken> {
+  #newToken(challenge: BearerChallenge, target: Target): KeptToken {
     const key = tokenKey(challenge, target);
-    const fetching = this.#fetch(challenge, target).catch((error: unknown) => {
-      this.#tokens.delete(key);
-      throw error;
-    });
-    this.#tokens.set(key, fetching);
-    return unlessAborted(fetching, signal);
+    const kept: KeptToken = {
+      fetching: this.#fetch(challenge, target),
+      validUntilMs: Number.POSITIVE_INFINITY,
+    };
+    this.#tokens.set(key, kept);
+    kept.fetching.then(
+      (token) => {
+        kept.validUntilMs = token.validUntilMs;
+      },
+      () => this.#tokens.delete(key),
+    );
+    return kept;
   }
 
   async #fetch(
