@@ -46,7 +46,7 @@ export interface SimRole {
   expiresMs: number;
   keys: SimKey[];
   threshold: number;
-  /** More members of `signed`. */
+  /** Members of `signed` to add or to replace. */
   extra: JsonObject;
 }
 
@@ -336,22 +336,12 @@ export class RepositorySimulator {
     const next: SimRole = { ...root, version: root.version + 1 };
     const signed = { ...this.#rootSigned(), version: next.version };
     const name = `${next.version}.root.json`;
-    const bytes = this.#onTheWay(
-      'root',
-      name,
-      this.#file(signed, root.keys, next, corruption),
-      corruption,
-    );
+    const bytes = this.#onTheWay('root', name, this.#file(signed, root.keys, next, corruption), corruption);
     if (bytes !== undefined) files.set(name, bytes);
   }
 
-  #file(
-    signed: JsonObject,
-    keys: readonly SimKey[],
-    role: SimRole,
-    corruption?: Corruption,
-  ): Uint8Array {
-    const content = corruptSigned(signed, role, corruption);
+  #file(signed: JsonObject, keys: readonly SimKey[], role: SimRole, corruption?: Corruption): Uint8Array {
+    const content = corruptSigned({ ...signed, ...role.extra }, role, corruption);
     if (corruption === 'not JSON') return Buffer.from('<!doctype html><title>502 Bad Gateway</title>');
     const signatures = signaturesOf(canonical(content), keys, role, corruption);
     const text = JSON.stringify({ signatures, signed: content });
@@ -436,7 +426,6 @@ export class RepositorySimulator {
       spec_version: '1.0.34',
       version: role.version,
       expires: `${new Date(role.expiresMs).toISOString().slice(0, 19)}Z`,
-      ...role.extra,
     };
   }
 }
