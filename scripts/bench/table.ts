@@ -1,0 +1,79 @@
+/** The page of numbers, as Markdown. */
+import type { TargetsRow } from './targets.ts';
+
+export interface Row {
+  readonly work: string;
+  /** Of dtrust, with its unit. */
+  readonly dtrust: string;
+  /** Of what it is compared with; `-` where there is nothing. */
+  readonly other: string;
+  /** dtrust against the other. */
+  readonly ratio: string;
+  readonly budget: string;
+  /** Undefined where there is no budget, or nothing to compare with. */
+  readonly isMet?: boolean | undefined;
+}
+
+export interface Page {
+  readonly rows: readonly Row[];
+  readonly targets: readonly TargetsRow[];
+  readonly machine: string;
+  readonly engine: string;
+  readonly comparedWith: string;
+}
+
+const LARGEST_GROWTH = 120;
+
+const verdict = ({ isMet }: Row): string => (isMet === undefined ? '-' : isMet ? 'met' : '**missed**');
+
+const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+
+export const milliseconds = (value: number): string => `${value.toFixed(value < 10 ? 1 : 0)} ms`;
+
+export const ratioOf = (value: number, other: number): string => `${(value / other).toFixed(2)} x`;
+
+function targetsTable(rows: readonly TargetsRow[]): readonly string[] {
+  const at = (count: number): number =>
+    rows.find(({ targets }) => targets === count)?.milliseconds ?? Number.NaN;
+  const growth = at(100_000) / at(1_000);
+  return [
+    line(['targets', 'size of targets.json', 'median']),
+    line(['--:', '--:', '--:']),
+    ...rows.map((row) =>
+      line([
+        row.targets.toLocaleString('en'),
+        `${Math.round(row.bytes / 1024).toLocaleString('en')} KiB`,
+        milliseconds(row.milliseconds),
+      ]),
+    ),
+    '',
+    `100,000 against 1,000: ${growth.toFixed(0)} times as long; budget ${LARGEST_GROWTH}, ` +
+      `${growth <= LARGEST_GROWTH ? 'met' : '**missed**'}.`,
+  ];
+}
+
+/** Every number in it was measured in this run. */
+export function renderPage(page: Page): string {
+  return [
+    '# Performance',
+    '',
+    'Medians, measured in one run by `npm run bench`; run it to see those of your machine.',
+    `${page.machine}; ${page.engine}.`,
+    page.comparedWith,
+    'A round trip of 50 ms is made by a relay that stands before the source of trust data alone (for dtrust the',
+    'registry, for Docker Content Trust the Notary server); TLS on both.',
+    '',
+    '## Commands',
+    '',
+    line(['work', 'dtrust', 'compared with', 'ratio', 'budget', '']),
+    line(['---', '--:', '--:', '--:', '---', '---']),
+    ...page.rows.map((row) => line([row.work, row.dtrust, row.other, row.ratio, row.budget, verdict(row)])),
+    '',
+    '## Parsing and verifying',
+    '',
+    'From the bytes of all files to one resolved tag, nothing fetched, nothing cached.',
+    '',
+    ...targetsTable(page.targets),
+    '',
+  ].join('\n');
+}
