@@ -110,7 +110,7 @@ export class KeyStore {
    * The key, decrypted and ready to sign. Its ID is computed from what was decrypted and must be the one asked for.
    *
    * @throws KeyError KEY_MISSING, KEY_FILE_MODE, KEY_FILE_INVALID (damaged, or another key than its name says),
-   *   KEY_UNSUPPORTED, KEY_PASSPHRASE, KEY_PASSPHRASE_MISSING, PROMPT_DECLINED, PROMPT_INTERRUPTED
+   *   KEY_UNSUPPORTED, KEY_PASSPHRASE, KEY_PASSPHRASE_MISSING, PROMPT_DECLINED; Interrupted
    * @throws LocalStateError FILE_UNREADABLE, CONFIG_INVALID
    */
   async load(which: PublicKey | KeyEntry, passphrases: Passphrases): Promise<Signer> {

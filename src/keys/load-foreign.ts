@@ -29,7 +29,7 @@ export interface ForeignKeyOptions {
  *
  * @throws LocalStateError FILE_UNREADABLE
  * @throws KeyError KEY_FILE_MODE, KEY_FILE_INVALID, KEY_UNSUPPORTED, KEY_PASSPHRASE, KEY_PASSPHRASE_MISSING,
- *   PROMPT_DECLINED, PROMPT_INTERRUPTED
+ *   PROMPT_DECLINED; Interrupted
  */
 export async function loadForeignKey(options: ForeignKeyOptions): Promise<ForeignKey> {
   const file = readKeyFile(options.fs, options.path, options.platform);

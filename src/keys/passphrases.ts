@@ -41,7 +41,7 @@ export interface Passphrases {
    * Calls `attempt` with one passphrase after the other until it does not throw KEY_PASSPHRASE.
    *
    * @throws KeyError KEY_PASSPHRASE (wrong: once from the environment, three times at the terminal),
-   *   KEY_PASSPHRASE_MISSING (none set and nobody to ask), PROMPT_DECLINED, PROMPT_INTERRUPTED
+   *   KEY_PASSPHRASE_MISSING (none set and nobody to ask), PROMPT_DECLINED; Interrupted
    * @throws LocalStateError CONFIG_INVALID, FILE_UNREADABLE (the `..._FILE` variables)
    */
   unlock<T>(request: PassphraseRequest, attempt: (passphrase: Secret) => Promise<T>): Promise<T>;
@@ -50,7 +50,7 @@ export interface Passphrases {
    * The passphrase for a key that is being made: from the environment, the one set earlier in this process for the
    * same kind of key, or asked twice.
    *
-   * @throws KeyError KEY_PASSPHRASE_SHORT, KEY_PASSPHRASE_MISSING, PROMPT_DECLINED, PROMPT_INTERRUPTED
+   * @throws KeyError KEY_PASSPHRASE_SHORT, KEY_PASSPHRASE_MISSING, PROMPT_DECLINED; Interrupted
    * @throws LocalStateError CONFIG_INVALID, FILE_UNREADABLE
    */
   choose(request: PassphraseRequest): Promise<Secret>;
@@ -59,7 +59,7 @@ export interface Passphrases {
    * The new passphrase when an existing one is being changed: always asked, never taken from the environment,
    * which holds the old one.
    *
-   * @throws KeyError KEY_PASSPHRASE_MISSING (nobody to ask), KEY_PASSPHRASE_SHORT, PROMPT_DECLINED, PROMPT_INTERRUPTED
+   * @throws KeyError KEY_PASSPHRASE_MISSING (nobody to ask), KEY_PASSPHRASE_SHORT, PROMPT_DECLINED; Interrupted
    */
   replace(request: PassphraseRequest): Promise<Secret>;
 

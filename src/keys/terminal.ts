@@ -8,7 +8,7 @@
  * is asked and the caller refuses. Only one process of a user asks at a time (a lock), so that two questions never
  * share a line.
  *
- * Ctrl-C restores the terminal and throws PROMPT_INTERRUPTED, which ends as exit status 130. End of input is no.
+ * Ctrl-C restores the terminal and throws Interrupted, which ends as exit status 130. End of input is no.
  */
 import type { Secret } from './secret.ts';
 
@@ -20,14 +20,14 @@ export interface Terminal {
    * Asks for a line with echo off. `undefined` at end of input (Ctrl-D, a hung-up line).
    *
    * @param label the whole prompt, for example `Enter passphrase for root key with ID 1a2b3c4: `
-   * @throws KeyError PROMPT_UNAVAILABLE (nobody to ask), PROMPT_INTERRUPTED (Ctrl-C)
+   * @throws KeyError PROMPT_UNAVAILABLE (nobody to ask); Interrupted (Ctrl-C)
    */
   askSecret(label: string): Promise<Secret | undefined>;
 
   /**
    * Asks a question whose answer is `y` or `yes` for yes; everything else, an empty line and end of input are no.
    *
-   * @throws KeyError PROMPT_UNAVAILABLE, PROMPT_INTERRUPTED
+   * @throws KeyError PROMPT_UNAVAILABLE; Interrupted
    */
   askYesNo(question: string): Promise<boolean>;
 
@@ -35,7 +35,7 @@ export interface Terminal {
    * Asks for a new secret twice, at least 8 characters, until both are the same; three tries.
    * `undefined` at end of input.
    *
-   * @throws KeyError PROMPT_UNAVAILABLE, PROMPT_INTERRUPTED, KEY_PASSPHRASE_SHORT, KEY_PASSPHRASE (never the same twice)
+   * @throws KeyError PROMPT_UNAVAILABLE, KEY_PASSPHRASE_SHORT, KEY_PASSPHRASE (never the same twice); Interrupted
    */
   askNewSecret(labels: NewSecretLabels): Promise<Secret | undefined>;
 

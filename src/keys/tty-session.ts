@@ -23,20 +23,23 @@ export class TtySession {
   readonly #fs: FileSystem;
   readonly #output: number;
   readonly #input: ReadStream;
+  readonly #signal: AbortSignal | undefined;
   #pending: Uint8Array = new Uint8Array();
 
-  private constructor(fs: FileSystem, output: number, input: ReadStream) {
+  private constructor(fs: FileSystem, output: number, input: ReadStream, signal: AbortSignal | undefined) {
     this.#fs = fs;
     this.#output = output;
     this.#input = input;
+    this.#signal = signal;
     // A terminal that goes away between two reads says so here; the next read then ends at once.
     input.on('error', () => input.destroy());
   }
 
   /** Opens the terminal and turns its echo and line editing off. Errors are the system's. */
-  static async open(fs: FileSystem): Promise<TtySession> {
+  static async open(fs: FileSystem, signal?: AbortSignal): Promise<TtySession> {
+    signal?.throwIfAborted();
     const output = fs.openSync(TERMINAL_PATH, constants.O_WRONLY | constants.O_NOCTTY);
-    const session = new TtySession(fs, output, openInput(fs, output));
+    const session = new TtySession(fs, output, openInput(fs, output), signal);
     try {
       session.#input.setRawMode(true);
       await session.#discardTypedAhead();
@@ -57,12 +60,15 @@ export class TtySession {
     }
   }
 
-  /** Writes the question and reads one line; `echo` shows what is typed. */
+  /** Writes the question and reads one line; `echo` shows what is typed. Rejects with the signal's reason. */
   async ask(question: string, echo: boolean): Promise<LineEnd> {
+    this.#signal?.throwIfAborted();
     this.write(question);
-    const end = await this.#readLine(echo);
-    this.write('\n');
-    return end;
+    try {
+      return await this.#readLine(echo);
+    } finally {
+      this.write('\n');
+    }
   }
 
   /** Gives the terminal back as it was. */
@@ -73,29 +79,32 @@ export class TtySession {
   }
 
   #readLine(echo: boolean): Promise<LineEnd> {
-    const { promise, resolve } = Promise.withResolvers<LineEnd>();
+    const { promise, resolve, reject } = Promise.withResolvers<LineEnd>();
     const editor = new LineEditor();
     const input = this.#input;
-    const finish = (end: LineEnd): void => {
+    const finish = (settle: () => void): void => {
       input.pause();
       input.off('data', take);
       input.off('close', hungUp);
       input.off('end', hungUp);
+      this.#signal?.removeEventListener('abort', aborted);
       editor.wipe();
-      resolve(end);
+      settle();
     };
     const take = (chunk: Uint8Array): void => {
-      const fed = editor.feed(chunk);
-      if (echo && fed.echo.length > 0) this.write(fed.echo);
-      if (fed.end === undefined) return;
-      this.#pending = fed.rest;
-      finish(fed.end);
+      const { echo: shown, end, rest } = editor.feed(chunk);
+      if (echo && shown.length > 0) this.write(shown);
+      if (end === undefined) return;
+      this.#pending = rest;
+      finish(() => resolve(end));
     };
     // The terminal is gone (window closed, connection lost): nobody will answer.
-    const hungUp = (): void => finish({ kind: 'end' });
+    const hungUp = (): void => finish(() => resolve({ kind: 'end' }));
+    const aborted = (): void => finish(() => reject(this.#signal?.reason));
     input.on('data', take);
     input.on('end', hungUp);
     input.on('close', hungUp);
+    this.#signal?.addEventListener('abort', aborted);
     const pending = this.#pending;
     this.#pending = new Uint8Array();
     if (input.destroyed) hungUp();

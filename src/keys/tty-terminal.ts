@@ -7,6 +7,7 @@ import type { Clock } from '../lib/clock.ts';
 import { hasCode, KeyError } from '../lib/errors.ts';
 import type { FileSystem } from '../lib/file-system.ts';
 import { hasErrno } from '../lib/fs-error.ts';
+import { Interrupted } from '../lib/interrupted.ts';
 import { withLock } from '../lib/lock.ts';
 import { isForeground } from './foreground.ts';
 import type { LineEnd } from './line-editor.ts';
@@ -27,6 +28,8 @@ export interface TerminalOptions {
   readonly pid: number;
   /** Whether stderr is a terminal; asked of the descriptor by default. */
   readonly isStderrTerminal?: () => boolean;
+  /** Ends a question that stands, with the signal's reason and the terminal as it was. */
+  readonly signal?: AbortSignal;
 }
 
 const newSecretTries = 3;
@@ -56,7 +59,7 @@ class TtyTerminal implements Terminal {
   async askYesNo(question: string): Promise<boolean> {
     return await this.#withSession(async (session) => {
       const end = await session.ask(question, true);
-      if (end.kind === 'interrupt') throw interrupted();
+      if (end.kind === 'interrupt') throw new Interrupted('SIGINT');
       return end.kind === 'line' && /^\s*y(?:es)?\s*$/i.test(Buffer.from(end.bytes).toString('utf8'));
     });
   }
@@ -101,7 +104,7 @@ class TtyTerminal implements Terminal {
     return await this.#oneAtATime(async () => {
       // Waiting may have taken minutes, in which a shell can have put this process into the background.
       this.#assertCanPrompt();
-      const session = await TtySession.open(this.#options.fs);
+      const session = await TtySession.open(this.#options.fs, this.#options.signal);
       try {
         return await work(session);
       } finally {
@@ -117,11 +120,12 @@ class TtyTerminal implements Terminal {
 
   /** A home that cannot be written to has no lock; two questions may then meet, which is better than none. */
   async #oneAtATime<T>(work: () => Promise<T>): Promise<T> {
-    const { fs, clock, lockPath } = this.#options;
+    const { fs, clock, lockPath, signal } = this.#options;
+    const lock = { fs, clock, path: lockPath, waitMs, ...(signal === undefined ? {} : { signal }) };
     let asked = false;
     try {
       makePrivateDirectory(fs, dirname(lockPath));
-      return await withLock({ fs, clock, path: lockPath, waitMs }, () => {
+      return await withLock(lock, () => {
         asked = true;
         return work();
       });
@@ -159,7 +163,7 @@ function advice(error: KeyError): string {
 }
 
 function secretOf(end: LineEnd): Secret | undefined {
-  if (end.kind === 'interrupt') throw interrupted();
+  if (end.kind === 'interrupt') throw new Interrupted('SIGINT');
   return end.kind === 'line' ? new Secret(end.bytes) : undefined;
 }
 
@@ -182,8 +186,4 @@ function isFalse(value: string | undefined): boolean {
 
 function unavailable(reason: string): KeyError {
   return new KeyError({ code: 'PROMPT_UNAVAILABLE', message: `nobody can be asked: ${reason}` });
-}
-
-function interrupted(): KeyError {
-  return new KeyError({ code: 'PROMPT_INTERRUPTED', message: 'interrupted' });
 }

@@ -215,7 +215,6 @@ export type KeyCode =
   | 'KEY_NAME'
   | 'KEY_NOT_LISTED'
   | 'PROMPT_DECLINED'
-  | 'PROMPT_INTERRUPTED' // Ctrl-C: exit status 130
   | 'PROMPT_UNAVAILABLE';
 
 export class KeyError extends DtrustError<KeyCode> {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { loadForeignKey } from '../../src/keys/load-foreign.ts';
+import { createPassphrases } from '../../src/keys/passphrases.ts';
 import { KeyError, LocalStateError } from '../../src/lib/errors.ts';
 import { realFileSystem } from '../../src/lib/file-system.ts';
 import { needPeers } from '../helpers/peers.ts';
@@ -112,6 +113,15 @@ describe.skipIf(real.skip)(real.title('keys that openssl made are loaded'), () =
       : Buffer.from(value, 'hex');
     expect(ours).toEqual(expected);
     await refusal(KeyError, 'KEY_PASSPHRASE', () => load(file, knownPassphrases('not this passphrase')));
+  });
+
+  test('a key file of Docker before 17.12 keeps its role, and the role decides which passphrase opens it', async () => {
+    const legacy = readFileSync(made(genEc, old('aes256')), 'utf8');
+    const file = put('legacy', legacy.replace(/(DEK-Info: .*\n)/, '$1role: root\n'));
+    const environment = { rootPassphrase: PASSPHRASE, repositoryPassphrase: 'another one' };
+    const passphrases = createPassphrases({ environment, terminal: noTerminal, fs: realFileSystem });
+    const { key, role } = await load(file, passphrases);
+    expect([key.algorithm, role]).toEqual(['ecdsa', 'root']);
   });
 
   test('a foreign key that was loaded is in the store and signs from there', async () => {

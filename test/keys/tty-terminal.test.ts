@@ -53,17 +53,29 @@ describe.skipIf(!usable)(title('contract (Terminal): questions on a real termina
     const shown = await run.shown();
     expect(shown).toContain('status=130');
     expect(shown).toMatch(/[^-]icanon[^-]* echo /s);
-    expect(out()).toContain('code=PROMPT_INTERRUPTED');
+    expect(out()).toBe('interrupted\n');
     expect(shown).not.toContain('half');
   });
 
-  test('a SIGTERM in the middle of a question leaves echo as it was', async () => {
-    const run = onTerminal('sh -c \'echo $$ > $OUT; exec $ASK secret\'; echo "status=$?"; stty -a');
+  test.each([
+    ['kills', {}],
+    ['aborts', { ASK_SIGNAL: 'aborts' }],
+  ])('a SIGTERM that %s in the middle of a question leaves echo as it was', async (_, env) => {
+    const run = onTerminal('sh -c \'echo $$ > $OUT; exec $ASK secret\'; echo "status=$?"; stty -a', env);
     await run.waitFor('Question? ');
     process.kill(Number(out()), 'SIGTERM');
     const shown = await run.shown();
     expect(shown).toContain('status=143');
     expect(shown).toMatch(/[^-]icanon[^-]* echo /s);
+  });
+
+  test('a terminal that hangs up in the middle of a question is end of input', async () => {
+    const run = onTerminal(`trap '' HUP; $ASK secret > $OUT; echo done >> $OUT`);
+    await run.waitFor('Question? ');
+    run.stop();
+    await run.shown();
+    await expect.poll(out, { timeout: 10_000 }).toContain('done');
+    expect(out()).toBe('answer=null\ndone\n');
   });
 
   test.each([
