@@ -159,6 +159,8 @@ function updateFolder(
   files: ReadonlyMap<string, Uint8Array>,
 ): void {
   const written: string[] = [];
+  const index = join(folder, 'memory.json');
+  const indexBytes = renderRecord(record);
   try {
     let added = false;
     for (const [name, bytes] of files) {
@@ -173,12 +175,24 @@ function updateFolder(
       // The index must not reach the disk before the names it depends on.
       syncDirectory(fs, folder);
     }
-    writeFileAtomic(fs, join(folder, 'memory.json'), renderRecord(record));
+    writeFileAtomic(fs, index, indexBytes);
   } catch (error) {
-    discardUnnamed(fs, folder, written, current);
+    // When the index was replaced and only its folder could not be synced, the new files are the ones that count.
+    if (holdsOther(fs, index, indexBytes)) {
+      discardUnnamed(fs, folder, written, current);
+    }
     throw error;
   }
   removeUnnamed(fs, folder, record);
+}
+
+/** Whether the file certainly has other bytes; a file that cannot be read may have these. */
+function holdsOther(fs: FileSystem, path: string, bytes: Uint8Array): boolean {
+  let different = false;
+  tolerateSystem(() => {
+    different = Buffer.compare(fs.readFileSync(path), bytes) !== 0;
+  });
+  return different;
 }
 
 /** A temporary file, synced, renamed: a file under its digest's name is always whole. */
