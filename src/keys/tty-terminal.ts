@@ -2,11 +2,10 @@
 import { constants } from 'node:fs';
 import { dirname } from 'node:path';
 import { isatty } from 'node:tty';
-import { makePrivateDirectory } from '../lib/atomic-write.ts';
 import type { Clock } from '../lib/clock.ts';
 import { hasCode, KeyError } from '../lib/errors.ts';
 import type { FileSystem } from '../lib/file-system.ts';
-import { hasErrno } from '../lib/fs-error.ts';
+import { hasErrno, writeFailure } from '../lib/fs-error.ts';
 import { Interrupted } from '../lib/interrupted.ts';
 import { withLock } from '../lib/lock.ts';
 import { isForeground } from './foreground.ts';
@@ -124,7 +123,7 @@ class TtyTerminal implements Terminal {
     const lock = { fs, clock, path: lockPath, waitMs, ...(signal === undefined ? {} : { signal }) };
     let asked = false;
     try {
-      makePrivateDirectory(fs, dirname(lockPath));
+      makeFolderFor(fs, lockPath);
       return await withLock(lock, () => {
         asked = true;
         return work();
@@ -165,6 +164,15 @@ function advice(error: KeyError): string {
 function secretOf(end: LineEnd): Secret | undefined {
   if (end.kind === 'interrupt') throw new Interrupted('SIGINT');
   return end.kind === 'line' ? new Secret(end.bytes) : undefined;
+}
+
+/** Makes the folder the lock stands in where it is missing; one that is there keeps its mode. */
+function makeFolderFor(fs: FileSystem, lockPath: string): void {
+  try {
+    fs.mkdirSync(dirname(lockPath), { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw writeFailure(error, lockPath);
+  }
 }
 
 /** A descriptor of the terminal, or why there is none. */

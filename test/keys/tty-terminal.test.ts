@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -181,6 +181,28 @@ describe.skipIf(!usable)(title('contract (Terminal): questions on a real termina
     run.type('bbbb\r');
     await run.waitFor('answer="bbbb"');
     expect((await run.shown()).match(/First or second\? /g)).toHaveLength(2);
+  });
+});
+
+describe.skipIf(!usable)(title('the folder of the lock'), () => {
+  test('keeps its mode when it is there', async () => {
+    mkdirSync(join(folder, 'lock'), { mode: 0o755 });
+    const run = onTerminal('$ASK yes > $OUT');
+    await run.waitFor('Question? ');
+    expect(readdirSync(join(folder, 'lock'))).toEqual(['prompt']);
+    run.type('y\r');
+    await run.shown();
+    expect(statSync(join(folder, 'lock')).mode & 0o777).toBe(0o755);
+    expect(readdirSync(join(folder, 'lock'))).toEqual([]);
+  });
+
+  test('does not stop a question when it cannot be made', async () => {
+    writeFileSync(join(folder, 'lock'), 'a file');
+    const run = onTerminal('$ASK yes > $OUT');
+    await run.waitFor('Question? ');
+    run.type('y\r');
+    await run.shown();
+    expect(out()).toBe('answer=true\n');
   });
 });
 
