@@ -87,7 +87,7 @@ function findEntry(key: string, auths: ReadonlyMap<string, AuthEntry>): AuthEntr
   return auths.get(key) ?? findByHost(key, auths);
 }
 
-/** Keys with a scheme or a path count for their host; Docker Hub's key is its address and never found this way. */
+/** Keys with a scheme or a path count for their host. */
 function findByHost<T>(key: string, map: ReadonlyMap<string, T>): T | undefined {
   for (const [candidate, value] of map) if (hostOfCredentialKey(candidate) === key) return value;
   return undefined;

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { runChild } from '../../src/lib/child.ts';
 import { LocalStateError, NetworkError } from '../../src/lib/errors.ts';
 import { realFileSystem } from '../../src/lib/file-system.ts';
 import { createAuthority, createSelfSigned, EXPIRED } from '../helpers/certificates.ts';
@@ -132,5 +133,39 @@ describe('certificates', () => {
     expect(error).toMatchObject({ code: 'CONFIG_INVALID' });
     expect((error as Error).message).toContain(server.host);
     expect((error as Error).message).not.toContain('secret text');
+  });
+});
+
+describe('contract (Network): the environment of the process never weakens a check', () => {
+  it('neither NODE_EXTRA_CA_CERTS nor NODE_TLS_REJECT_UNAUTHORIZED nor NODE_OPTIONS, seen in a process of its own', async () => {
+    await using server = await startServer((_request, response) => response.end('x'), { tls: good });
+    const program = `
+      import { createTransport } from ${JSON.stringify(new URL('../../src/http/create-transport.ts', import.meta.url).href)};
+      import { systemClock } from ${JSON.stringify(new URL('../../src/lib/clock.ts', import.meta.url).href)};
+      import { readEnvironment } from ${JSON.stringify(new URL('../../src/settings/environment.ts', import.meta.url).href)};
+      import fs from 'node:fs';
+      const transport = createTransport({
+        tls: { certificatesFor: () => ({ ca: [], clients: [] }), env: readEnvironment(process.env), fs },
+        proxyFor: () => undefined, clock: systemClock, userAgent: 'x',
+      });
+      transport.send({ method: 'GET', url: new URL(process.argv[1]), maxBytes: 10 }).then(
+        (response) => console.log('status', response.status),
+        (error) => console.log(error.code),
+      ).finally(() => transport.close());
+    `;
+    const { status, stdout } = await runChild({
+      file: process.execPath,
+      args: ['--input-type=module', '--eval', program, '--', `${server.origin}/`],
+      env: {
+        NODE_EXTRA_CA_CERTS: path.join(folder, 'ca.pem'),
+        NODE_TLS_REJECT_UNAUTHORIZED: '0',
+        NODE_OPTIONS: '--tls-min-v1.0 --no-warnings',
+      },
+      timeoutMs: 20_000,
+      maxOutputBytes: 10_000,
+    });
+    expect(stdout.toString()).toBe('NETWORK_TLS\n');
+    expect(status).toBe(0);
+    expect(server.requests).toHaveLength(0);
   });
 });
