@@ -22,7 +22,7 @@ export function proxyFor(url: URL, env: ProxyEnvironment): URL | undefined {
 /** A proxy without a scheme is http, as in Go. */
 function parseProxy(setting: string): URL {
   const text = setting.trim();
-  const url = parseUrl(text) ?? parseUrl(`http://${text}`);
+  const url = parseUrl(text.includes('://') ? text : `http://${text}`);
   if (url === undefined) {
     throw new NetworkError({
       code: 'NETWORK_PROXY',
@@ -36,7 +36,6 @@ function parseProxy(setting: string): URL {
 function parseUrl(text: string): URL | undefined {
   if (!URL.canParse(text)) return undefined;
   const url = new URL(text);
-  // 'proxy:3128' parses as a URL of scheme 'proxy:'; only a real authority counts.
   return (url.protocol === 'http:' || url.protocol === 'https:') && url.hostname !== '' ? url : undefined;
 }
 
