@@ -8,6 +8,7 @@ import { RELEASES, TARGETS } from './delegations.ts';
 import { ALL_NAMES, type Draft, unionOfKeys, withKeys, withoutKeys } from './draft.ts';
 import { type KeyId, type PublicKey, tufKeyId } from './keys.ts';
 import type { RoleName, TopLevelRole } from './metadata.ts';
+import { withoutClasses } from './path-pattern.ts';
 
 /** Adds one key to a role; the threshold stays. */
 export function addKey(draft: Draft, role: TopLevelRole, key: PublicKey): void {
@@ -143,7 +144,7 @@ function addRestricted(
 ): void {
   const roles = draft.delegatedRolesJson();
   const at = roles.findIndex((other) => other.get('name') === RELEASES);
-  const added = delegationJson(role, keys, false, new Map([['paths', paths]]));
+  const added = delegationJson(role, keys, false, new Map([['paths', paths.map(withoutClasses)]]));
   draft.setDelegations(roles.toSpliced(at, 0, added), [...allKeys(draft), ...keys]);
   draft.addEmptyRole(role);
 }

@@ -1,7 +1,7 @@
 /**
  * Which repositories a collection may speak for (protocol 1.2).
  */
-import { isPathMatch } from './path-pattern.ts';
+import { isPathMatch, withoutClasses } from './path-pattern.ts';
 
 /** The repository of a target path `host/path:tag`; undefined when the path has no tag. */
 export function repositoryOf(path: string): string | undefined {
@@ -15,5 +15,5 @@ export function repositoryOf(path: string): string | undefined {
  */
 export function isNamed(path: string, names: readonly string[]): boolean {
   const repository = repositoryOf(path);
-  return repository !== undefined && names.some((name) => isPathMatch(repository, name));
+  return repository !== undefined && names.some((name) => isPathMatch(repository, withoutClasses(name)));
 }

@@ -16,6 +16,14 @@ export function isPathMatch(path: string, pattern: string): boolean {
   return pathParts.every((part, index) => isSegmentMatch(part, tokens(patternParts[index] ?? '')));
 }
 
+/**
+ * A pattern in which `[` stands for itself, as in the host `[::1]:5000`: what people write, in which only `*` and `?`
+ * are meant, as PATHPATTERN.
+ */
+export function withoutClasses(pattern: string): string {
+  return pattern.replaceAll('[', '[[]');
+}
+
 /** Greedy with one point to go back to: the last `*` seen. */
 function isSegmentMatch(text: string, pattern: readonly Token[]): boolean {
   const characters = [...text];

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isPathMatch } from '../../../src/trust/core/path-pattern.ts';
+import { isPathMatch, withoutClasses } from '../../../src/trust/core/path-pattern.ts';
 
 describe('path patterns', () => {
   it.each<[string, string, boolean]>([
@@ -62,6 +62,12 @@ describe('path patterns', () => {
       ),
       { numRuns: 1_000 },
     );
+  });
+
+  it('lets brackets stand for themselves when they are meant so', () => {
+    expect(isPathMatch('[::1]:5000/app:dev-1', '[::1]:5000/app:dev-*')).toBe(false);
+    expect(isPathMatch('[::1]:5000/app:dev-1', withoutClasses('[::1]:5000/app:dev-*'))).toBe(true);
+    expect(isPathMatch(':/app:dev-1', withoutClasses('[::1]/app:dev-*'))).toBe(false);
   });
 
   it('answers at once for a pattern made to be slow', () => {
