@@ -11,7 +11,7 @@ import type { Duplex } from 'node:stream';
 import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import type { Clock } from '../lib/clock.ts';
 import { onAbort, startTimer } from './deadline.ts';
-import { isIssuerError, networkError, toDtrustError } from './network-errors.ts';
+import { isIssuerError, networkError, toNetworkError } from './network-errors.ts';
 import type { Authorities, TlsOptionsSource } from './tls-options.ts';
 import type { TlsTrust } from './transport.ts';
 
@@ -68,7 +68,7 @@ async function openInTime(
     return await open(destination, authorities, options, given.signal);
   } catch (error) {
     signal.throwIfAborted();
-    throw toDtrustError(error, destination.url);
+    throw toNetworkError(error, destination.url);
   } finally {
     stopTimer();
     stopListening();

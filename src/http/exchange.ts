@@ -6,7 +6,7 @@ import type { Clock } from '../lib/clock.ts';
 import { RegistryError } from '../lib/errors.ts';
 import { escapeShort } from '../lib/escape.ts';
 import { onAbort, startTimer } from './deadline.ts';
-import { errorCode, networkError, toDtrustError } from './network-errors.ts';
+import { networkError, toNetworkError } from './network-errors.ts';
 import { redactUrl } from './redact.ts';
 import type { Timeouts } from './timeouts.ts';
 import type { HttpRequest, HttpResponse } from './transport.ts';
@@ -95,9 +95,7 @@ export class Exchange {
   }
 
   onResponseError(_controller: Abortable | undefined, error: Error): void {
-    // Our own mistake (a header that no request can have), not the network's.
-    const bug = errorCode(error) === 'UND_ERR_INVALID_ARG';
-    this.#settle(bug ? error : toDtrustError(error, this.#options.request.url), false);
+    this.#settle(toNetworkError(error, this.#options.request.url), false);
   }
 
   #succeeded(): boolean {

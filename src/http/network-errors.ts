@@ -59,9 +59,16 @@ const SAYS: Readonly<Record<NetworkCode, string>> = {
   NETWORK_TOO_LARGE: 'the answer is larger than it may be',
 };
 
-/** The NetworkError for a failed exchange with `url`; what is a DtrustError already passes as it is. */
-export function toDtrustError(error: unknown, url: URL): DtrustError {
-  if (error instanceof DtrustError) return error;
+/** Whether an error says that this program is wrong, not the network: to be shown with its stack. */
+function isBug(error: unknown): error is Error {
+  if (error instanceof RangeError || error instanceof ReferenceError || error instanceof TypeError)
+    return true;
+  return ['ERR_ASSERTION', 'UND_ERR_INVALID_ARG'].includes(errorCode(error));
+}
+
+/** The NetworkError for a failed exchange with `url`; a DtrustError, or a bug, passes as it is. */
+export function toNetworkError(error: unknown, url: URL): Error {
+  if (error instanceof DtrustError || isBug(error)) return error;
   const detail = errorCode(error);
   const code = networkCode(detail);
   return networkError(code, url, { detail, cause: error });

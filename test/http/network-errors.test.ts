@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isIssuerError, toDtrustError } from '../../src/http/network-errors.ts';
+import { isIssuerError, toNetworkError } from '../../src/http/network-errors.ts';
 import { redactUrl } from '../../src/http/redact.ts';
 import { LocalStateError, NetworkError } from '../../src/lib/errors.ts';
 
@@ -26,21 +26,31 @@ describe('what the system reports, as codes', () => {
     ['EPROTO', 'NETWORK_TLS'],
     ['ERR_SSL_WRONG_VERSION_NUMBER', 'NETWORK_TLS'],
   ])('%s is %s', (code, expected) => {
-    const error = toDtrustError(withCode(code), URL_ASKED);
+    const error = toNetworkError(withCode(code), URL_ASKED);
     expect(error).toBeInstanceOf(NetworkError);
-    expect(error.code).toBe(expected);
+    expect(error).toMatchObject({ code: expected });
     expect(error.message).toContain('https://registry.example/v2/a/manifests/1');
     expect(error.message).toContain(code);
   });
 
   it('takes the first of several attempts for the cause', () => {
     const error = new AggregateError([withCode('ECONNREFUSED'), withCode('ENETUNREACH')], 'all failed');
-    expect(toDtrustError(error, URL_ASKED).code).toBe('NETWORK_REFUSED');
+    expect(toNetworkError(error, URL_ASKED)).toMatchObject({ code: 'NETWORK_REFUSED' });
   });
 
   it('passes an error of dtrust itself as it is', () => {
     const error = new LocalStateError({ code: 'CONFIG_INVALID', message: 'x' });
-    expect(toDtrustError(error, URL_ASKED)).toBe(error);
+    expect(toNetworkError(error, URL_ASKED)).toBe(error);
+  });
+
+  it('does not take a bug for the network', () => {
+    for (const bug of [
+      new TypeError('x is not a function'),
+      withCode('ERR_ASSERTION'),
+      withCode('UND_ERR_INVALID_ARG'),
+    ]) {
+      expect(toNetworkError(bug, URL_ASKED)).toBe(bug);
+    }
   });
 
   it('names only unknown issuers as worth another store of authorities', () => {
