@@ -11,6 +11,7 @@
  */
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { KeyError } from '../lib/errors.ts';
+import { isCryptoError } from './crypto-error.ts';
 import { decryptDekInfo, isDekEncrypted } from './dek-info.ts';
 import { DER_OCTET_STRING, DerError, DerReader } from './der.ts';
 import type { PemBlock } from './key-pem.ts';
@@ -101,7 +102,7 @@ function importKey(der: Uint8Array, type: 'pkcs8' | 'pkcs1' | 'sec1'): KeyObject
     return createPrivateKey({ key: Buffer.from(der), format: 'der', type });
   } catch (error) {
     // What OpenSSL cannot read as this form; its reasons may quote the structure and are not passed on.
-    if (error instanceof Error && 'code' in error && /^ERR_(OSSL|CRYPTO)/.test(String(error.code))) {
+    if (isCryptoError(error)) {
       throw new DerError('not a key of this form');
     }
     throw error;

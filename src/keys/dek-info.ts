@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { KeyError } from '../lib/errors.ts';
+import { isCryptoError } from './crypto-error.ts';
 import { DerError } from './der.ts';
 import type { PemBlock } from './key-pem.ts';
 import { decryptCbc } from './pbes2.ts';
@@ -57,7 +58,7 @@ function md5(bytes: Uint8Array): Buffer<ArrayBuffer> {
     return Buffer.from(createHash('md5').update(bytes).digest());
   } catch (error) {
     // A machine in FIPS mode has no MD5, and so no way to read these files.
-    if (error instanceof Error && 'code' in error && /^ERR_(OSSL|CRYPTO)/.test(String(error.code))) {
+    if (isCryptoError(error)) {
       throw unsupported('MD5, which this machine does not offer,');
     }
     throw error;

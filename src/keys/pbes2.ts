@@ -11,6 +11,7 @@
 import { createCipheriv, createDecipheriv, pbkdf2, randomBytes, scrypt } from 'node:crypto';
 import { promisify } from 'node:util';
 import { KeyError } from '../lib/errors.ts';
+import { isCryptoError } from './crypto-error.ts';
 import {
   DER_NULL,
   DER_OCTET_STRING,
@@ -100,7 +101,7 @@ export function decryptCbc(name: string, key: Uint8Array, iv: Uint8Array, data: 
     return new Secret(Buffer.concat([decipher.update(data), decipher.final()]));
   } catch (error) {
     // OpenSSL reports broken padding and a cut-off block; both mean that this key does not fit these bytes.
-    if (error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_OSSL_')) {
+    if (isCryptoError(error)) {
       throw wrongPassphrase(error);
     }
     throw error;

@@ -11,6 +11,7 @@ import { constants, createPrivateKey, createPublicKey, type KeyObject, sign } fr
 import { KeyError } from '../lib/errors.ts';
 import { isSignedBy, notaryKeyId, type PublicKey, publicKeyFromParts } from '../trust/core/keys.ts';
 import type { Signer } from '../trust/core/signer.ts';
+import { isCryptoError } from './crypto-error.ts';
 import { DER_OCTET_STRING, derElement, derInteger, derOid, derSequence } from './der.ts';
 import { Secret } from './secret.ts';
 
@@ -68,16 +69,18 @@ export class PrivateKey implements Signer {
     }
   }
 
-  /** A signature in the form TUF metadata holds for the key's scheme. */
+  /**
+   * A signature in the form TUF metadata holds for the key's scheme.
+   *
+   * @throws KeyError KEY_FILE_INVALID (the key's parts do not belong together)
+   */
   async sign(bytes: Uint8Array): Promise<Uint8Array> {
-    const signature = await this.#signRaw(bytes);
-    if (!isSignedBy(this.publicKey, bytes, Buffer.from(signature).toString('hex'))) {
-      throw new KeyError({
-        code: 'KEY_FILE_INVALID',
-        message: `key ${this.notaryKeyId} makes signatures that do not verify: its private and public halves differ`,
-      });
-    }
-    return signature;
+    const signature = await this.#trySign(bytes);
+    if (signature !== undefined && isSignedBy(this.publicKey, bytes, hexOf(signature))) return signature;
+    throw new KeyError({
+      code: 'KEY_FILE_INVALID',
+      message: `key ${this.notaryKeyId} makes no signatures that verify: its parts do not belong together`,
+    });
   }
 
   /** The PKCS#8 DER that Notary 0.7 and Docker CLI <= 28 write for this key, unencrypted. */
@@ -92,6 +95,16 @@ export class PrivateKey implements Signer {
     }
     const sec1 = this.#key.export({ type: 'sec1', format: 'der' });
     return notaryPkcs8(1, [OID_EC, curveOf(this.#key).oid], sec1);
+  }
+
+  /** `undefined` when the numbers of the key make signing itself fail. */
+  async #trySign(bytes: Uint8Array): Promise<Uint8Array | undefined> {
+    try {
+      return await this.#signRaw(bytes);
+    } catch (error) {
+      if (isCryptoError(error)) return undefined;
+      throw error;
+    }
   }
 
   async #signRaw(bytes: Uint8Array): Promise<Uint8Array> {
@@ -114,6 +127,10 @@ export class PrivateKey implements Signer {
     const der = this.#key.export({ type: 'pkcs8', format: 'der' });
     return Buffer.from(der.subarray(rfc8410Prefix.length, rfc8410Prefix.length + 32));
   }
+}
+
+function hexOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex');
 }
 
 /** The public half as metadata lists it. */

@@ -5,6 +5,7 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { KeyError } from '../lib/errors.ts';
 import type { PublicKey } from '../trust/core/keys.ts';
+import { isCryptoError } from './crypto-error.ts';
 import { algorithmOf, publicHalf } from './private-key.ts';
 
 const ed25519SpkiPrefix = Buffer.from('302a300506032b6570032100', 'hex');
@@ -37,8 +38,7 @@ function importPublic(pem: string): KeyObject | undefined {
   try {
     return createPublicKey(pem);
   } catch (error) {
-    if (error instanceof Error && 'code' in error && /^ERR_(OSSL|CRYPTO)/.test(String(error.code)))
-      return undefined;
+    if (isCryptoError(error)) return undefined;
     throw error;
   }
 }
