@@ -255,7 +255,7 @@ class Turn<Base extends TurnBase, State extends TurnState> {
       this.#inline = false;
       return 'unfinished';
     }
-    if (error instanceof RegistryError) {
+    if (error instanceof RegistryError && error.code !== 'TRUST_TAG_IMMUTABLE') {
       const gone = error.registryCodes.some((code) => code.endsWith('BLOB_UNKNOWN'));
       if (gone && this.#uploadAll) throw error;
       this.#uploadAll ||= gone;

@@ -4,8 +4,7 @@ import type { DtrustError } from '../../src/lib/errors.ts';
 /** Asserts that the promise rejects with this class and this code, and returns the error. */
 export async function rejectsCode<E extends DtrustError>(
   promise: Promise<unknown>,
-  // biome-ignore lint/suspicious/noExplicitAny: the constructors take different details
-  type: new (...args: any[]) => E,
+  type: new (...details: never[]) => E,
   code: string,
 ): Promise<E> {
   const error: unknown = await promise.then(

@@ -1,0 +1,218 @@
+/**
+ * Publishing a collection: what `takeTurn` does for any state, done for verified collections and the editor.
+ *
+ * `publish` takes all changes of a command at once: one publish, one wait. It reads and verifies as a client,
+ * but against what was known when the publish began and without remembering: while publishers overwrite one
+ * another, a state with a lower version may be the one that stays, and it has to be built upon, not refused.
+ */
+import { type Clock, systemClock } from '../lib/clock.ts';
+import { hasCode, TrustError } from '../lib/errors.ts';
+import { type Digest, digestHex, digestOf } from '../reference/digest.ts';
+import type { OpenOptions, VerifiedCollection } from './collection.ts';
+import type { NewState } from './core/edits.ts';
+import { pinFor } from './core/pin.ts';
+import { findLostUpdate, type Journal, type JournalChange, lostUpdate } from './journal.ts';
+import type { Memory, Remembered } from './memory.ts';
+import {
+  MAX_TURN_SECONDS,
+  type TurnBase,
+  type TurnSource,
+  type TurnTerms,
+  takeTurn,
+} from './publish-turn.ts';
+import type { SourceState } from './source.ts';
+import { openCollection } from './updater.ts';
+
+export type { TurnTerms } from './publish-turn.ts';
+
+/** How often a state may change between two of its own requests. */
+const MAX_READS = 10;
+
+/** A state to build upon, read and verified for this publish. */
+export interface PublishBase extends TurnBase {
+  readonly verified: VerifiedCollection;
+}
+
+export interface PublishOptions {
+  readonly source: TurnSource;
+  /** Usually `openForPublishing(...)`. */
+  readonly open: () => Promise<PublishBase | undefined>;
+  /**
+   * The next state: `editCollection` with `await base.loadAll()`, or `createCollection` without a base, given
+   * these terms. Called again with another base when others came first; applies this call's changes only.
+   */
+  readonly build: (base: VerifiedCollection | undefined, terms: TurnTerms) => Promise<NewState>;
+  readonly journal: Journal;
+  /** For the journal: `journalChanges(edits)`. */
+  readonly changes: readonly JournalChange[];
+  readonly clock?: Clock;
+  readonly random?: () => number;
+  readonly signal?: AbortSignal;
+  readonly maxAttempts?: number;
+  /** Told when the wait between the two reads begins, in milliseconds. */
+  readonly onWait?: (waitMs: number) => void;
+}
+
+export interface Published {
+  readonly state: NewState;
+  /** What the tag pointed at when it was sure: this state, or a later one that contains it. */
+  readonly digest: Digest;
+  readonly attempts: number;
+}
+
+/**
+ * Publishes the changes, and returns when they are sure to stay. The caller opens the collection once more, with
+ * its memory, before it says so.
+ *
+ * @throws TrustError PUBLISH_CONFLICT; RegistryError TRUST_TAG_IMMUTABLE and others; NetworkError; LocalStateError
+ *   of the journal; what `open` and `build` throw
+ */
+export async function publish(options: PublishOptions): Promise<Published> {
+  const { source, open, build, journal, changes, clock = systemClock, random = Math.random } = options;
+  const { signal, maxAttempts, onWait } = options;
+  return takeTurn<PublishBase, NewState>({
+    source,
+    open,
+    build: (base, terms) => build(base?.verified, terms),
+    clock,
+    random,
+    journal: {
+      highestVersions: journal.load().highest,
+      begin: (state) =>
+        journal.begin(
+          {
+            timestampSha256: state.timestampSha256,
+            timestampVersion: state.versions.get('timestamp') ?? 1,
+            atMs: clock.now(),
+            changes,
+          },
+          state.versions,
+        ),
+      confirm: (state) => journal.confirm(state.timestampSha256),
+    },
+    ...(signal === undefined ? {} : { signal }),
+    ...(maxAttempts === undefined ? {} : { maxAttempts }),
+    ...(onWait === undefined ? {} : { onWait }),
+  });
+}
+
+/**
+ * The reader of one publish: each call reads the tag and verifies what it serves, against the memory as it is
+ * now, and remembers nothing. Make a new one for each publish.
+ *
+ * undefined means that there is no trust data and none is expected. Throws as `openCollection`.
+ */
+export function openForPublishing(options: OpenOptions): () => Promise<PublishBase | undefined> {
+  const memory = asItIsNow(options.memory);
+  return async () => {
+    for (let read = 0; read < MAX_READS; read++) {
+      const opened = await openOrNothing({ ...options, memory });
+      if (opened === undefined) return undefined;
+      const listing = opened.state.listing ?? (await options.source.fetchState(options.signal));
+      // Written between the two reads: once more.
+      if (listing === undefined || listing.digest !== opened.state.digest) continue;
+      const verified = isServed(opened, listing) ? opened : await openServed(options, opened);
+      if (verified !== undefined) return baseOf(verified, verified.state.listing ?? listing);
+    }
+    throw new TrustError({
+      code: 'PUBLISH_CONFLICT',
+      message: `the trust data of ${options.repository.canonical} changed at each of ${MAX_READS} readings`,
+      spec: '4.2',
+      reference: options.repository.canonical,
+    });
+  };
+}
+
+async function openOrNothing(options: OpenOptions): Promise<VerifiedCollection | undefined> {
+  try {
+    return await openCollection(options);
+  } catch (error) {
+    // Protocol 4.4: with a pin or any memory this would be TRUST_DATA_GONE.
+    if (hasCode(error, 'NO_TRUST_DATA')) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Whether what was verified is what the source serves. TUF 5.4.3.1 keeps the timestamp already known when the
+ * served one has the same version: two publishers raced, and this machine saw the one that was overwritten.
+ */
+function isServed(opened: VerifiedCollection, listing: SourceState): boolean {
+  const timestamp = opened.trusted.timestamp?.bytes;
+  return timestamp !== undefined && listing.files.get('timestamp.json')?.digest === digestOf(timestamp);
+}
+
+/**
+ * The served state where the known one has the same version: verified from the known root on, as a pin would
+ * have it, and not older than what is known. [To build on the known one would drop the publish that stayed.]
+ */
+async function openServed(
+  options: OpenOptions,
+  known: VerifiedCollection,
+): Promise<VerifiedCollection | undefined> {
+  const { root, timestamp } = known.trusted;
+  const pin = pinFor(root, timestamp?.signed.version ?? 1);
+  const opened = await openCollection({
+    ...options,
+    collection: known.collection,
+    memory: nothingKnown(options.memory),
+    pins: new Map([[options.repository.canonical, pin]]),
+  });
+  const { listing } = opened.state;
+  return listing !== undefined && isServed(opened, listing) ? opened : undefined;
+}
+
+function baseOf(verified: VerifiedCollection, state: SourceState): PublishBase {
+  const { timestamp, snapshot } = verified.trusted;
+  const extension = snapshot?.signed.extension;
+  return {
+    verified,
+    digest: state.digest,
+    timestampSha256: digestHex(digestOf(timestamp?.bytes ?? new Uint8Array())),
+    history: extension?.history ?? [],
+    // A collection made by another tool names no turn: the longest one.
+    turnSeconds: extension?.turnSeconds ?? MAX_TURN_SECONDS,
+    versions: verified.highest,
+    state,
+  };
+}
+
+/** The memory as it is when first asked, to which nothing is added. */
+function asItIsNow(memory: Memory): Memory {
+  const loaded = new Map<string, Remembered | undefined>();
+  return {
+    directory: memory.directory,
+    collectionOf: (repository) => memory.collectionOf(repository),
+    bind: async () => {},
+    load(collection, scope) {
+      const key = `${collection}\n${scope ?? ''}`;
+      if (!loaded.has(key)) loaded.set(key, memory.load(collection, scope));
+      return loaded.get(key);
+    },
+    save: async () => 'saved',
+    noteCheck: () => {},
+    assertWritable: () => memory.assertWritable(),
+  };
+}
+
+function nothingKnown(memory: Memory): Memory {
+  return {
+    ...asItIsNow(memory),
+    collectionOf: (repository) => memory.collectionOf(repository),
+    load: () => undefined,
+  };
+}
+
+/**
+ * Protocol 4.3: whether a publish from this machine is missing from a state that was opened.
+ * @throws TrustError LOST_UPDATE, naming it; LocalStateError of the journal
+ */
+export function assertNothingLost(verified: VerifiedCollection, journal: Journal): void {
+  const { timestamp, snapshot } = verified.trusted;
+  const lost = findLostUpdate(journal.load(), {
+    timestampSha256: digestHex(digestOf(timestamp?.bytes ?? new Uint8Array())),
+    timestampVersion: timestamp?.signed.version ?? 0,
+    history: snapshot?.signed.extension?.history ?? [],
+  });
+  if (lost !== undefined) throw lostUpdate(verified.repository.canonical, lost);
+}
