@@ -11,7 +11,7 @@ import { type Digest, digestOf } from '../reference/digest.ts';
 import { MAX_TARGETS_BYTES } from './core/limits.ts';
 import type { MetaFile } from './core/metadata.ts';
 import type { RoleRequest } from './core/search.ts';
-import type { Remembered } from './memory.ts';
+import { MemoryMoved, type Remembered } from './memory-record.ts';
 import type { Source, SourceFile, SourceState } from './source.ts';
 
 /** A blob that the listing names is not there: protocol 3.2 has the listing read once more. */
@@ -82,8 +82,9 @@ export class CollectionFiles {
     if (file.lengthBytes > maxBytes) {
       throw tooLarge(role, file.lengthBytes, maxBytes);
     }
-    if (this.#isRemembered(name, file.digest)) {
-      return this.#remembered?.read(name) ?? unreachable();
+    const known = this.#known(name, file.digest, (remembered) => remembered.read(name));
+    if (known !== undefined) {
+      return known;
     }
     if (file.inline !== undefined) {
       return verifiedInline(file, file.inline);
@@ -119,22 +120,41 @@ export class CollectionFiles {
     }
   }
 
-  /** Bytes with this digest that need no request. */
+  /**
+   * The file with this hash where it needs no request; not hashed yet.
+   *
+   * @throws LocalStateError MEMORY_DAMAGED
+   */
+  atHand(name: string, file: MetaFile): Uint8Array | undefined {
+    return this.#atHand(name, digestOfMeta(file));
+  }
+
   #atHand(name: string, digest: Digest): Uint8Array | undefined {
-    if (this.#isRemembered(name, digest)) {
-      return this.#remembered?.readUnhashed(name);
+    const known = this.#known(name, digest, (remembered) => remembered.readUnhashed(name));
+    if (known !== undefined) {
+      return known;
     }
     const file = this.#listing?.files.get(name);
     return file?.digest === digest ? file.inline : undefined;
   }
 
-  /** Whether this file's bytes are at hand, so that verifying it now costs no request. */
-  has(name: string, file: MetaFile): boolean {
-    return this.#atHand(name, digestOfMeta(file)) !== undefined;
-  }
-
   #isRemembered(name: string, digest: Digest): boolean {
     return this.#remembered?.files.get(name)?.digest === digest;
+  }
+
+  /** A remembered file; undefined also when another process has replaced the memory meanwhile. */
+  #known(name: string, digest: Digest, read: (remembered: Remembered) => Uint8Array): Uint8Array | undefined {
+    if (this.#remembered === undefined || !this.#isRemembered(name, digest)) {
+      return undefined;
+    }
+    try {
+      return read(this.#remembered);
+    } catch (error) {
+      if (error instanceof MemoryMoved) {
+        return undefined;
+      }
+      throw error;
+    }
   }
 
   #fetch(digest: Digest, lengthBytes: number, maxBytes: number): Promise<Outcome> {
@@ -199,8 +219,4 @@ function tooLarge(role: string, found: number, maxBytes: number): TrustError {
     expected: `${maxBytes}`,
     found: `${found}`,
   });
-}
-
-function unreachable(): never {
-  throw new RangeError('a remembered file has a memory');
 }

@@ -48,12 +48,12 @@ export interface Remembered extends MemoryRecord {
   readonly rootVersion: number;
   /**
    * The bytes of one remembered file, checked against the digest they were stored under.
-   * @throws LocalStateError MEMORY_DAMAGED
+   * @throws LocalStateError MEMORY_DAMAGED; MemoryMoved
    */
   read(name: string): Uint8Array;
   /**
    * The same without hashing, for files that are hashed anyway by whoever verifies them (5.5.2, 5.6.2).
-   * @throws LocalStateError MEMORY_DAMAGED
+   * @throws LocalStateError MEMORY_DAMAGED; MemoryMoved
    */
   readUnhashed(name: string): Uint8Array;
   /** When a source last confirmed exactly this state; undefined when that is not known. */
@@ -74,6 +74,14 @@ export interface NewMemory {
   readonly files: ReadonlyMap<string, Uint8Array>;
   /** Versions in this state by role; `highest` takes them in and never falls. */
   readonly versions: ReadonlyMap<string, number>;
+}
+
+/**
+ * Another process has replaced this memory since it was loaded, and the file asked for is gone with the old state:
+ * not damage, but a reason to load again.
+ */
+export class MemoryMoved extends Error {
+  override readonly name = 'MemoryMoved';
 }
 
 export const MAX_SIGHTS = 16;

@@ -21,7 +21,7 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../lib/atomic-write.ts';
 import type { Clock } from '../lib/clock.ts';
-import { LocalStateError } from '../lib/errors.ts';
+import { hasCode, LocalStateError } from '../lib/errors.ts';
 import { escapeText } from '../lib/escape.ts';
 import type { FileSystem } from '../lib/file-system.ts';
 import { hasErrno, isSystemError } from '../lib/fs-error.ts';
@@ -31,6 +31,7 @@ import { loadBindings, saveBinding } from './memory-bindings.ts';
 import { memoryDamaged } from './memory-frame.ts';
 import {
   folderOf,
+  MemoryMoved,
   type MemoryRecord,
   type NewMemory,
   parseRecord,
@@ -125,8 +126,9 @@ function loadCollection(
     folder,
     rootVersion,
     generation: createHash('sha256').update(bytes).digest('hex'),
-    read: (name) => readRemembered(fs, folder, record, name, true),
-    readUnhashed: (name) => readRemembered(fs, folder, record, name, false),
+    read: (name) => unlessMoved(fs, path, bytes, () => readRemembered(fs, folder, record, name, true)),
+    readUnhashed: (name) =>
+      unlessMoved(fs, path, bytes, () => readRemembered(fs, folder, record, name, false)),
     lastCheckMs: () => readLastCheck(fs, folder, record.state),
   };
 }
@@ -150,6 +152,26 @@ function readState(fs: FileSystem, path: string, folder: string): Uint8Array | u
   }
   // A collection's folder gets its name only when it is complete, so an index that is missing got lost.
   throw memoryDamaged(folder, 'is damaged: memory.json is missing');
+}
+
+/** Tells a file that is damaged from one that another process removed when it remembered a newer state. */
+function unlessMoved<T>(fs: FileSystem, path: string, index: Uint8Array, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!hasCode(error, 'MEMORY_DAMAGED')) {
+      throw error;
+    }
+    let current: Uint8Array;
+    try {
+      current = fs.readFileSync(path);
+    } catch (failure) {
+      throw isSystemError(failure) ? error : failure;
+    }
+    throw Buffer.compare(current, index) === 0
+      ? error
+      : new MemoryMoved('the memory moved', { cause: error });
+  }
 }
 
 function readRemembered(

@@ -6,6 +6,7 @@ import type { OpenOptions, VerifiedCollection } from './collection.ts';
 import { CollectionFiles } from './collection-files.ts';
 import { collectionFor } from './collection-name.ts';
 import { explainExpired } from './expiry.ts';
+import { MemoryMoved } from './memory-record.ts';
 import { OpenedCollection } from './opened-collection.ts';
 import { verifyRemembered } from './remembered-state.ts';
 import type { Source } from './source.ts';
@@ -43,6 +44,21 @@ export function isWithinGrace(lastCheckMs: number | undefined, nowMs: number, gr
  * MEMORY_NEWER
  */
 export function openRemembered(options: OpenOptions): VerifiedCollection | undefined {
+  for (let round = 1; ; round++) {
+    try {
+      return openOnce(options);
+    } catch (error) {
+      // Another process has just remembered a newer state; it does not do so for ever.
+      if (!(error instanceof MemoryMoved) || round === MAX_ROUNDS) {
+        throw error;
+      }
+    }
+  }
+}
+
+const MAX_ROUNDS = 5;
+
+function openOnce(options: OpenOptions): VerifiedCollection | undefined {
   const { collection } = collectionFor(options);
   const repository = options.repository.canonical;
   const remembered = options.memory.load(collection, options.memoryScope);

@@ -17,6 +17,7 @@ import { rootVersionOf } from './memory-record.ts';
 
 export interface KnownState {
   readonly rootBytes: Uint8Array;
+  readonly timestampBytes: Uint8Array;
   readonly snapshotBytes: Uint8Array;
   /** As far as it could be verified. */
   readonly trusted: TrustedMetadata;
@@ -33,7 +34,9 @@ const OUTDATED: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * @throws LocalStateError MEMORY_DAMAGED; TrustError ROOT_PIN
+ * Everything a later verification needs is read here, before the source is waited for.
+ *
+ * @throws LocalStateError MEMORY_DAMAGED; TrustError ROOT_PIN; MemoryMoved
  */
 export function verifyRemembered(
   remembered: Remembered,
@@ -43,6 +46,8 @@ export function verifyRemembered(
   const rootBytes = remembered.read(metadataFileName('root', remembered.rootVersion));
   const snapshotName = [...remembered.files.keys()].find((name) => /^\d+\.snapshot\.json$/.test(name));
   const snapshotBytes = remembered.read(snapshotName ?? 'snapshot.json');
+  const timestampBytes = remembered.read('timestamp.json');
+  const known = { rootBytes, timestampBytes, snapshotBytes };
   const trusted = undamaged(
     remembered,
     () =>
@@ -58,14 +63,14 @@ export function verifyRemembered(
   }
   try {
     trusted.finishRoot();
-    trusted.updateTimestamp(remembered.read('timestamp.json'));
+    trusted.updateTimestamp(timestampBytes);
     trusted.updateSnapshot(snapshotBytes);
     const { version } = trusted.roleFile(TARGETS);
     trusted.updateTargets(remembered.readUnhashed(metadataFileName('targets', version)));
-    return { rootBytes, snapshotBytes, trusted };
+    return { ...known, trusted };
   } catch (error) {
     if (error instanceof TrustError && OUTDATED.has(error.code)) {
-      return { rootBytes, snapshotBytes, trusted, refusal: error };
+      return { ...known, trusted, refusal: error };
     }
     throw error instanceof TrustError ? damaged(remembered, error) : error;
   }

@@ -7,8 +7,7 @@ import type { CollectionFiles } from './collection-files.ts';
 import { MAX_ROOT_BYTES } from './core/limits.ts';
 import { metadataFileName } from './core/metadata.ts';
 import { TrustedMetadata } from './core/trusted-metadata.ts';
-import type { Remembered } from './memory.ts';
-import { rootVersionOf } from './memory-record.ts';
+import { MemoryMoved, type Remembered, rootVersionOf } from './memory-record.ts';
 
 /**
  * The older roots by file name, as far back as they form one chain up to the first root trusted here. What is
@@ -43,7 +42,13 @@ async function older(
   remembered: Remembered | undefined,
 ): Promise<Uint8Array | undefined> {
   if (remembered !== undefined && rootVersionOf(name) !== undefined && remembered.files.has(name)) {
-    return remembered.read(name);
+    try {
+      return remembered.read(name);
+    } catch (error) {
+      if (!(error instanceof MemoryMoved)) {
+        throw error;
+      }
+    }
   }
   return files.isListed(name) ? files.listed(name, 'root', MAX_ROOT_BYTES) : undefined;
 }

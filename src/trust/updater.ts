@@ -18,7 +18,7 @@ import { collectionFor, noteMove } from './collection-name.ts';
 import { type Pin, pinFor, rootKeyIds } from './core/pin.ts';
 import { explainExpired } from './expiry.ts';
 import { type FirstUseOffer, firstUseDeclined, firstUseRefused } from './first-use.ts';
-import type { Remembered } from './memory.ts';
+import { MemoryMoved, type Remembered } from './memory-record.ts';
 import { OpenedCollection } from './opened-collection.ts';
 import { persist } from './persist.ts';
 import { type KnownState, verifyRemembered } from './remembered-state.ts';
@@ -86,6 +86,9 @@ async function tryOnce(session: Session): Promise<VerifiedCollection | undefined
   try {
     return remembered === undefined ? await openNew(session) : await openKnown(session, remembered);
   } catch (error) {
+    if (error instanceof MemoryMoved) {
+      return undefined;
+    }
     if (error instanceof StateGone) {
       return retryGone(session, error);
     }

@@ -50,7 +50,7 @@ export function startFromMemory(remembered: Remembered, known: KnownState, pin: 
     rootBytes: known.rootBytes,
     rootVersion: remembered.rootVersion,
     anchor: remembered.anchor,
-    prior: { timestamp: remembered.read('timestamp.json'), snapshot: known.snapshotBytes },
+    prior: { timestamp: known.timestampBytes, snapshot: known.snapshotBytes },
     ...(pin === undefined ? {} : { pinVersions: pin }),
   };
 }
@@ -190,7 +190,7 @@ async function walk(files: CollectionFiles, trusted: TrustedMetadata, start: Sta
     trusted.updateSnapshot(await topLevel(files, 'snapshot', listed, MAX_SNAPSHOT_BYTES));
   }
   trusted.updateTargets(await topLevel(files, 'targets', trusted.roleFile(TARGETS), MAX_TARGETS_BYTES));
-  await loadAtHand(files, trusted);
+  loadAtHand(files, trusted);
 }
 
 /** A state that lists root 5 and not root 4 keeps from us what root 4 said (TUF 5.3.4 needs each of them). */
@@ -209,29 +209,29 @@ function verifyNoGap(files: CollectionFiles, reached: number): void {
 }
 
 /** As the listing has it, so that another file under this name is found out; else what is at hand. */
-function topLevel(
+async function topLevel(
   files: CollectionFiles,
   role: 'snapshot' | 'targets',
   file: MetaFile,
   maxBytes: number,
 ): Promise<Uint8Array> {
   const name = metadataFileName(role, file.version);
-  return files.has(name, file) ? files.named(name, file, role, maxBytes) : files.listed(name, role, maxBytes);
+  return files.atHand(name, file) ?? files.listed(name, role, maxBytes);
 }
 
 /**
  * Verifies the releasing roles whose bytes came along, so that the state is remembered as whole as it came. What
  * is wrong with one of them is for the search that needs it to say: it must not fail a tag that stands elsewhere.
  */
-async function loadAtHand(files: CollectionFiles, trusted: TrustedMetadata): Promise<void> {
+function loadAtHand(files: CollectionFiles, trusted: TrustedMetadata): void {
   const delegations = trusted.targets(TARGETS)?.signed.delegations;
   const names = [...(delegations?.roles.keys() ?? [])];
   for (const role of names.slice(0, MAX_SEARCHED_ROLES)) {
     try {
       const file = trusted.roleFile(role);
-      const name = metadataFileName(role, file.version);
-      if (files.has(name, file)) {
-        trusted.updateDelegatedTargets(await files.named(name, file, role, MAX_TARGETS_BYTES), role, TARGETS);
+      const bytes = files.atHand(metadataFileName(role, file.version), file);
+      if (bytes !== undefined) {
+        trusted.updateDelegatedTargets(bytes, role, TARGETS);
       }
     } catch (error) {
       if (!(error instanceof TrustError)) {

@@ -1,0 +1,575 @@
+import fs from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { LocalStateError, NetworkError, RegistryError, TrustError } from '../../src/lib/errors.ts';
+import { digestOf } from '../../src/reference/digest.ts';
+import { parseRepository } from '../../src/reference/reference.ts';
+import type { pinOfOffer } from '../../src/trust/first-use.ts';
+import { exportPin } from '../../src/trust/updater.ts';
+import { faultyFileSystem } from '../helpers/faulty-file-system.ts';
+import { RepositorySimulator, SIM_NOW_MS } from '../helpers/repository-simulator.ts';
+import { labelledSimKey } from '../helpers/sim-keys.ts';
+import { rejectsCode } from '../helpers/throws-code.ts';
+import { APP, makeWorld, memoryIn, refusedWithoutTrace, V1 } from './updater-world.ts';
+
+const DAY = 86_400_000;
+
+describe('protocol 3.2: requests', () => {
+  test('one GET cold; the answer is verified and remembered', async () => {
+    const world = makeWorld();
+    const opened = await world.open();
+    expect(world.source.taken()).toEqual(['GET']);
+    expect(opened).toMatchObject({ firstUse: true, unchanged: false, anchor: 'pin', collection: APP });
+    expect(await opened.resolve(V1)).toMatchObject({ path: V1, role: 'targets' });
+    expect(world.source.taken()).toEqual([]);
+    expect(memoryIn(world.directory).load(APP)?.state).toBe(opened.state.digest);
+  });
+
+  test('one HEAD warm, also after a delegated role was loaded', async () => {
+    const world = makeWorld({ prepare: withReleases });
+    await (await world.open()).resolve(V1);
+    world.source.taken();
+    const opened = await world.open();
+    expect(opened).toMatchObject({ firstUse: false, unchanged: true });
+    expect(await opened.resolve(V1)).toMatchObject({ role: 'targets/releases' });
+    expect(world.source.taken()).toEqual(['HEAD']);
+  });
+
+  test('HEAD and GET when the state changed, and only what is new is stored', async () => {
+    const world = makeWorld();
+    await world.open();
+    world.source.taken();
+    world.sim.putTarget(`${APP}:2.0`).publish('targets');
+    const opened = await world.open();
+    expect(opened.unchanged).toBe(false);
+    expect(world.source.taken()).toEqual(['HEAD', 'GET']);
+    expect(await opened.resolve(`${APP}:2.0`)).toMatchObject({ role: 'targets' });
+    expect((await world.open()).unchanged).toBe(true);
+  });
+
+  test('a warm opening writes nothing but the time of the check', async () => {
+    const world = makeWorld();
+    await world.open();
+    const before = world.disk();
+    await world.open({ startTimeMs: SIM_NOW_MS + 5 });
+    const changed = world.disk().filter((line) => !before.includes(line));
+    expect(changed.map((line) => line.replace(/^.*\//, '').split(' ')[0])).toEqual(['last-check']);
+  });
+
+  test('files that do not ride in the listing are fetched side by side, each once', async () => {
+    const world = makeWorld({ source: { inline: false } });
+    let waiting = 0;
+    let most = 0;
+    world.source.onRequest = async (request) => {
+      if (!request.startsWith('BLOB')) return;
+      waiting += 1;
+      most = Math.max(most, waiting);
+      await new Promise((resolve) => setImmediate(resolve));
+      waiting -= 1;
+    };
+    await world.open();
+    const requests = world.source.taken();
+    expect(requests[0]).toBe('GET');
+    expect(requests).toHaveLength(5);
+    expect(new Set(requests).size).toBe(5);
+    expect(most).toBeGreaterThanOrEqual(3);
+  });
+
+  test('what is remembered is not fetched again', async () => {
+    const world = makeWorld({ source: { inline: false } });
+    await world.open();
+    world.source.taken();
+    world.sim.publish();
+    await world.open();
+    // Timestamp and snapshot; root and targets are known.
+    expect(world.source.taken().map((request) => request.split(' ')[0])).toEqual([
+      'HEAD',
+      'GET',
+      'BLOB',
+      'BLOB',
+    ]);
+  });
+
+  test('delegated roles come by the digest the snapshot names, and are remembered', async () => {
+    const world = makeWorld({ prepare: withReleases, source: { inline: false } });
+    const opened = await world.open();
+    world.source.taken();
+    const releases = world.sim.files().get('1.targets%2Freleases.json') ?? Buffer.alloc(0);
+    await opened.resolve(V1);
+    expect(world.source.taken()).toEqual([`BLOB ${digestOf(releases)}`]);
+    await opened.resolve(V1);
+    await (await world.open()).resolve(V1);
+    expect(world.source.taken()).toEqual(['HEAD']);
+  });
+
+  test('a blob that is gone has the listing read once more', async () => {
+    const world = makeWorld({ source: { inline: false } });
+    const old = world.sim.files();
+    const newer = (() => {
+      world.sim.putTarget(`${APP}:2.0`).publish('targets');
+      return world.sim.files();
+    })();
+    let served = old;
+    world.source.files = () => served;
+    world.source.onRequest = (request) => {
+      if (request.startsWith('BLOB')) served = newer;
+    };
+    const opened = await world.open();
+    expect(world.source.taken().filter((request) => request === 'GET')).toHaveLength(2);
+    expect(await opened.resolve(`${APP}:2.0`)).toMatchObject({ path: `${APP}:2.0` });
+  });
+
+  test('a blob that stays gone is ROLE_MISSING', async () => {
+    const world = makeWorld({ source: { inline: false } });
+    const timestamp = world.sim.files().get('timestamp.json') ?? Buffer.alloc(0);
+    world.source.gone.add(digestOf(timestamp));
+    await refusedWithoutTrace(world, 'ROLE_MISSING');
+    expect(world.source.taken().filter((request) => request === 'GET')).toHaveLength(2);
+  });
+
+  test('the same for a delegated role', async () => {
+    const world = makeWorld({ prepare: withReleases, source: { inline: false } });
+    const opened = await world.open();
+    const releases = world.sim.files().get('1.targets%2Freleases.json') ?? Buffer.alloc(0);
+    world.source.gone.add(digestOf(releases));
+    await rejectsCode(opened.resolve(V1), TrustError, 'ROLE_MISSING');
+  });
+});
+
+describe('protocol 3.3: absent, gone, unreachable', () => {
+  test('nothing there and nothing known: NO_TRUST_DATA', async () => {
+    const world = makeWorld({ pinned: false });
+    world.source.files = () => undefined;
+    await refusedWithoutTrace(world, 'NO_TRUST_DATA');
+  });
+
+  test('nothing there and a pin: TRUST_DATA_GONE', async () => {
+    const world = makeWorld();
+    world.source.files = () => undefined;
+    await refusedWithoutTrace(world, 'TRUST_DATA_GONE');
+  });
+
+  test('nothing there any more: TRUST_DATA_GONE', async () => {
+    const world = makeWorld();
+    await world.open();
+    world.source.files = () => undefined;
+    await refusedWithoutTrace(world, 'TRUST_DATA_GONE');
+    await refusedWithoutTrace(world, 'TRUST_DATA_GONE', { pins: new Map() });
+  });
+
+  const failures = [
+    new NetworkError({ code: 'NETWORK_REFUSED', message: 'refused' }),
+    new NetworkError({ code: 'NETWORK_TIMEOUT', message: 'hanging' }),
+    new NetworkError({ code: 'NETWORK_TLS', message: 'another name' }),
+    new RegistryError({ code: 'REGISTRY_UNAUTHORIZED', message: '401', status: 401 }),
+    new RegistryError({ code: 'REGISTRY_DENIED', message: '403', status: 403 }),
+    new RegistryError({ code: 'REGISTRY_NOT_FOUND', message: '404', status: 404 }),
+    new RegistryError({ code: 'REGISTRY_RATE_LIMIT', message: '429', status: 429 }),
+    new RegistryError({ code: 'REGISTRY_UNAVAILABLE', message: '500', status: 500 }),
+  ];
+
+  test.each(failures)('$code passes through as it is, cold and warm', async (failure) => {
+    const world = makeWorld();
+    world.source.failure = failure;
+    expect(await refusedWithoutTrace(world, failure.code)).toBe(failure);
+    world.source.failure = undefined;
+    await world.open();
+    world.source.failure = failure;
+    expect(await refusedWithoutTrace(world, failure.code)).toBe(failure);
+  });
+
+  test('an outage between HEAD and GET passes through too', async () => {
+    const world = makeWorld();
+    await world.open();
+    world.sim.publish();
+    const failure = new RegistryError({ code: 'REGISTRY_UNAVAILABLE', message: '502', status: 502 });
+    world.source.onRequest = (request) => {
+      if (request === 'GET') world.source.failure = failure;
+    };
+    expect(await refusedWithoutTrace(world, 'REGISTRY_UNAVAILABLE')).toBe(failure);
+  });
+});
+
+describe('protocol 6.4: first use', () => {
+  const unpinned = { pinned: false } as const;
+
+  test('without anybody to ask it is refused, and the key received is nowhere in the error', async () => {
+    const world = makeWorld(unpinned);
+    const error = await refusedWithoutTrace(world, 'FIRST_USE_REFUSED');
+    const text = JSON.stringify([error.message, error.hints, error]);
+    expect(text).not.toContain(world.sim.top.root.keys[0]?.keyid);
+    expect(error.hints).toContain(`dtrust trust pin add ${APP} <KEYID>`);
+    expect(error.hints.join()).toContain(`dtrust trust pin export ${APP}`);
+  });
+
+  test('the whole state is verified before anybody is asked', async () => {
+    const world = makeWorld(unpinned);
+    world.sim.corrupt('targets', 'one byte changed');
+    const asked: unknown[] = [];
+    await refusedWithoutTrace(world, 'TARGETS_HASH', {
+      firstUse: async (offer) => asked.push(offer) > 0,
+    });
+    expect(asked).toEqual([]);
+  });
+
+  test('a no leaves nothing behind', async () => {
+    const world = makeWorld(unpinned);
+    await refusedWithoutTrace(world, 'FIRST_USE_DECLINED', { firstUse: async () => false });
+  });
+
+  test('a yes is remembered, asked once, and holds from then on', async () => {
+    const world = makeWorld(unpinned);
+    const keyid = world.sim.top.root.keys[0]?.keyid;
+    let asked = 0;
+    const firstUse = async (offer: Parameters<typeof pinOfOffer>[0]) => {
+      asked += 1;
+      expect(offer).toMatchObject({ repository: APP, keyIds: [keyid], threshold: 1, rootVersion: 1 });
+      return true;
+    };
+    expect(await world.open({ firstUse })).toMatchObject({ anchor: 'first-use', firstUse: true });
+    expect(await world.open({ firstUse })).toMatchObject({ anchor: 'first-use', firstUse: false });
+    expect(asked).toBe(1);
+    const evil = new RepositorySimulator({ keyFor: (label) => labelledSimKey(`evil ${label}`) });
+    evil.putTarget(V1).publish();
+    evil.publish();
+    world.source.files = () => evil.files();
+    await refusedWithoutTrace(world, 'TIMESTAMP_THRESHOLD', { firstUse });
+    expect(asked).toBe(1);
+  });
+
+  test('where it cannot be stored it is MEMORY_UNWRITABLE, and the offer says so before asking', async () => {
+    const world = makeWorld(unpinned);
+    const memory = memoryIn(undefined);
+    await refusedWithoutTrace(world, 'MEMORY_UNWRITABLE', { memory, firstUse: async () => true });
+    await refusedWithoutTrace(world, 'MEMORY_UNWRITABLE', {
+      memory,
+      firstUse: async (offer) => {
+        offer.assertStorable();
+        return true;
+      },
+    });
+  });
+});
+
+describe('protocol 4.5: an own root key counts as the pin', () => {
+  test('for the collection of this repository', async () => {
+    const world = makeWorld({ pinned: false });
+    const opened = await world.open({ ownRootKeys: (keys) => keys });
+    expect(opened.anchor).toBe('own-key');
+  });
+
+  test('when it has signed the root, not when it is only listed', async () => {
+    const mine = labelledSimKey('mine');
+    const world = makeWorld({ pinned: false });
+    world.sim.top.root.keys = [mine, labelledSimKey('evil')];
+    world.sim.publishRoot([labelledSimKey('evil')]);
+    await refusedWithoutTrace(world, 'FIRST_USE_REFUSED', {
+      ownRootKeys: (keys) => keys.filter((key) => key.keyid === mine.keyid),
+    });
+  });
+
+  test('not for another collection that a rule names', async () => {
+    const world = makeWorld({
+      pinned: false,
+      simulator: { collection: 'docker.io/vendor/all', names: [APP] },
+    });
+    await refusedWithoutTrace(world, 'FIRST_USE_REFUSED', {
+      collection: 'docker.io/vendor/all',
+      ownRootKeys: (keys) => keys,
+    });
+  });
+});
+
+describe('protocol 6.1: pins', () => {
+  test('a root that lists the pinned key and is signed by another is ROOT_PIN', async () => {
+    const world = makeWorld();
+    const pinned = world.sim.top.root.keys;
+    world.sim.top.root.keys = [...pinned, labelledSimKey('evil')];
+    world.sim.publishRoot([labelledSimKey('evil')]);
+    await refusedWithoutTrace(world, 'ROOT_PIN');
+  });
+
+  test('the first root need not be version 1: a pin on the rotated key starts there', async () => {
+    const world = makeWorld();
+    world.sim.rotate((sim) => {
+      sim.top.root.keys = [labelledSimKey('root of 2027')];
+    });
+    world.sim.publish();
+    const opened = await world.open({ pins: new Map([[APP, world.sim.pin()]]) });
+    expect(opened.trusted.roots).toHaveLength(1);
+    expect(opened.trusted.root.signed.version).toBe(2);
+  });
+
+  test('a pin on the old key follows the chain', async () => {
+    const world = makeWorld();
+    world.sim.rotate((sim) => {
+      sim.top.root.keys = [labelledSimKey('root of 2027')];
+    });
+    const opened = await world.open();
+    expect(opened.trusted.root.signed.version).toBe(2);
+  });
+
+  test('a root or a timestamp older than the pin is ROOT_BELOW_PIN, cold and warm', async () => {
+    const world = makeWorld();
+    const pin = world.sim.pin();
+    for (const higher of [
+      { ...pin, rootVersion: 2 },
+      { ...pin, timestampVersion: 2 },
+    ]) {
+      await refusedWithoutTrace(world, 'ROOT_BELOW_PIN', { pins: new Map([[APP, higher]]) });
+    }
+    await world.open();
+    for (const higher of [
+      { ...pin, rootVersion: 2 },
+      { ...pin, timestampVersion: 2 },
+    ]) {
+      await refusedWithoutTrace(world, 'ROOT_BELOW_PIN', { pins: new Map([[APP, higher]]) });
+    }
+    world.sim.publish();
+    expect(await world.open({ pins: new Map([[APP, { ...pin, timestampVersion: 2 }]]) })).toMatchObject({
+      unchanged: false,
+    });
+  });
+
+  test('a pin added later has to be met by a root of the remembered chain', async () => {
+    const world = makeWorld();
+    const first = world.sim.pin();
+    await world.open();
+    world.sim.rotate((sim) => {
+      sim.top.root.keys = [labelledSimKey('root of 2027')];
+    });
+    world.sim.publish();
+    await world.open();
+    expect(await world.open({ pins: new Map([[APP, first]]) })).toMatchObject({ unchanged: true });
+    expect(await world.open({ pins: new Map([[APP, world.sim.pin()]]) })).toMatchObject({ unchanged: true });
+    const other = { ...first, keyIds: [labelledSimKey('other').keyid] };
+    await refusedWithoutTrace(world, 'ROOT_PIN', { pins: new Map([[APP, other]]) });
+  });
+
+  test('what is exported holds another machine to what is known here', async () => {
+    const world = makeWorld({ prepare: (sim) => void sim.publish() });
+    const pin = exportPin(await world.open());
+    expect(pin).toEqual({ ...world.sim.pin() });
+    const other = makeWorld({ pinned: false });
+    await refusedWithoutTrace(other, 'ROOT_BELOW_PIN', { pins: new Map([[APP, pin]]) });
+  });
+});
+
+describe('protocol 1.2 and 6.2: whose collection it is', () => {
+  test('a collection copied from another repository is COLLECTION_MISMATCH', async () => {
+    const world = makeWorld({ simulator: { collection: 'docker.io/acme/other', names: [APP] } });
+    await refusedWithoutTrace(world, 'COLLECTION_MISMATCH');
+  });
+
+  test("another collection's root chain under the same root key, grafted on, is COLLECTION_MISMATCH", async () => {
+    const world = makeWorld();
+    await world.open();
+    const other = new RepositorySimulator({ collection: 'docker.io/acme/other', names: [APP] });
+    other.putTarget(V1).publish();
+    other.rotate(() => undefined);
+    other.publish();
+    const grafted = new Map([...other.files(), ['1.root.json', world.sim.rootBytes(1)]]);
+    world.source.files = () => grafted;
+    await refusedWithoutTrace(world, 'COLLECTION_MISMATCH');
+  });
+
+  test('a target outside the names does not exist', async () => {
+    const world = makeWorld();
+    world.sim.putTarget('docker.io/acme/else:1.0').publish('targets');
+    const opened = await world.open();
+    await rejectsCode(opened.resolve('docker.io/acme/else:1.0'), TrustError, 'TARGET_NOT_SIGNED');
+  });
+
+  test('only a rule that names source and pins moves a repository, which is said once', async () => {
+    const world = makeWorld();
+    await world.open();
+    const vendor = new RepositorySimulator({ collection: 'docker.io/vendor/all', names: [APP] });
+    vendor.putTarget(V1).publish();
+    world.source.files = () => vendor.files();
+    const rule = { collection: 'docker.io/vendor/all', pins: new Map([[APP, vendor.pin()]]) };
+    await refusedWithoutTrace(world, 'COLLECTION_MISMATCH', rule);
+    const moved = await world.open({ ...rule, mayMove: true });
+    expect(moved.warnings.join()).toContain('docker.io/vendor/all');
+    const again = await world.open({ ...rule, mayMove: true });
+    expect(again.warnings).toEqual([]);
+    // Without the rule it stays where it is, and a rule that does not may not take it back.
+    expect((await world.open({ pins: rule.pins })).collection).toBe('docker.io/vendor/all');
+    await refusedWithoutTrace(world, 'COLLECTION_MISMATCH', { collection: APP });
+  });
+});
+
+describe('contract (Disk): home read-only, missing, or full', () => {
+  test('with a pin it goes on and says once that nothing is remembered', async () => {
+    const world = makeWorld({ prepare: withReleases });
+    const opened = await world.open({ memory: memoryIn(undefined) });
+    await opened.resolve(V1);
+    expect(opened.warnings).toHaveLength(1);
+    expect(opened.warnings[0]).toContain('cannot be remembered');
+    expect(world.disk()).toEqual([]);
+  });
+
+  test('read-only, with a pin: the same; with a memory that can be read: it counts', async () => {
+    const world = makeWorld();
+    const readOnly = memoryIn(
+      world.directory,
+      faultyFileSystem({ at: 1, kind: 'error', errno: 'EROFS', lasting: true }).fs as typeof fs,
+    );
+    expect((await world.open({ memory: readOnly })).warnings).toHaveLength(1);
+    expect(world.disk()).toEqual([]);
+    await world.open();
+    world.sim.publish();
+    expect((await world.open({ memory: readOnly, pins: new Map() })).warnings).toHaveLength(1);
+    world.source.files = () => world.sim.states[0];
+    world.sim.publish();
+    await world.open({ memory: memoryIn(world.directory) }).catch(() => undefined);
+    expect((await world.open({ memory: readOnly })).unchanged).toBe(true);
+  });
+
+  test('a full disk is DISK_FULL, pinned or not', async () => {
+    const world = makeWorld();
+    const full = memoryIn(
+      world.directory,
+      faultyFileSystem({ at: 1, kind: 'error', errno: 'ENOSPC', lasting: true }).fs as typeof fs,
+    );
+    await refusedWithoutTrace(world, 'DISK_FULL', { memory: full });
+  });
+});
+
+describe('protocol 6.3: damaged memory', () => {
+  test('is MEMORY_DAMAGED, asks the source nothing more, and is not first use', async () => {
+    const world = makeWorld();
+    await world.open();
+    const memory = memoryIn(world.directory).load(APP);
+    const index = `${memory?.folder}/memory.json`;
+    const bytes = fs.readFileSync(index);
+    fs.writeFileSync(index, bytes.subarray(0, 300));
+    world.source.taken();
+    await refusedWithoutTrace(world, 'MEMORY_DAMAGED', { firstUse: async () => true });
+    expect(world.source.taken()).toEqual([]);
+  });
+
+  test.each(['timestamp.json', '1.root.json', '1.snapshot.json', '1.targets.json'])(
+    'one bit of the remembered %s is MEMORY_DAMAGED, whether the state changed or not',
+    async (name) => {
+      const world = makeWorld();
+      await world.open();
+      const known = memoryIn(world.directory).load(APP);
+      const file = `${known?.folder}/${known?.files.get(name)?.digest.slice(7)}.json`;
+      const bytes = fs.readFileSync(file);
+      const at = bytes.indexOf('"sig":"') + 9;
+      bytes[at] = (bytes[at] ?? 0) ^ 1;
+      fs.writeFileSync(file, bytes);
+      await refusedWithoutTrace(world, 'MEMORY_DAMAGED');
+      world.sim.publish();
+      await refusedWithoutTrace(world, 'MEMORY_DAMAGED');
+    },
+  );
+});
+
+describe('two processes at once', () => {
+  test('both verify, the memory ends at the newer state', async () => {
+    const world = makeWorld();
+    await world.open();
+    world.sim.publish();
+    const middle = world.sim.files();
+    world.sim.publish();
+    const slow = makeWorld();
+    slow.source.files = () => middle;
+    let raced: Promise<unknown> | undefined;
+    slow.source.onRequest = async (request) => {
+      // While the slow one holds the middle state, the other remembers the newest.
+      if (request === 'GET') raced ??= world.open();
+      await raced;
+    };
+    const opened = await world
+      .open({ source: slow.source })
+      .catch((error: unknown) => (error as { code: string }).code);
+    // Verified again on top of the newer memory, the middle state is a rollback.
+    expect(opened).toBe('TIMESTAMP_ROLLBACK');
+    expect(memoryIn(world.directory).load(APP)?.highest.get('timestamp')).toBe(3);
+  });
+
+  test('eight at once on the same change all succeed', async () => {
+    const world = makeWorld();
+    await world.open();
+    world.sim.publish();
+    const opened = await Promise.all(Array.from({ length: 8 }, () => world.open()));
+    expect(opened.every(({ trusted }) => trusted.timestamp?.signed.version === 2)).toBe(true);
+  });
+
+  test('a memory that changes under every round ends in LOCK_TIMEOUT', async () => {
+    const world = makeWorld();
+    await world.open();
+    world.sim.publish();
+    const real = memoryIn(world.directory);
+    const restless = { ...real, save: async () => 'conflict' as const };
+    await rejectsCode(world.open({ memory: restless }), LocalStateError, 'LOCK_TIMEOUT');
+  });
+});
+
+describe('use', () => {
+  test('a tag that is not signed, and one signed by a role that does not release', async () => {
+    const world = makeWorld({ prepare: withReleases });
+    world.sim.delegate({ name: 'targets/late', paths: [`${APP}:*`] });
+    world.sim.putTarget(`${APP}:late`, {}, 'targets/late').publish('targets', 'targets/late');
+    const opened = await world.open();
+    await rejectsCode(opened.resolve(`${APP}:none`), TrustError, 'TARGET_NOT_SIGNED');
+    await rejectsCode(opened.resolve(`${APP}:late`), TrustError, 'TARGET_NOT_RELEASED');
+  });
+
+  test('listTargets lists what resolve finds; loadAll has every file of the state', async () => {
+    const world = makeWorld({ prepare: withReleases, source: { inline: false } });
+    world.sim.delegate({ name: 'targets/late', paths: [`${APP}:*`] });
+    world.sim.putTarget(`${APP}:late`, {}, 'targets/late').publish('targets', 'targets/late');
+    world.sim.rotate(() => undefined);
+    world.sim.publish();
+    const pin = { ...world.sim.pin(), timestampVersion: 1 };
+    const opened = await world.open({ pins: new Map([[APP, pin]]) });
+    expect((await opened.listTargets()).map(({ path }) => path)).toEqual([V1]);
+    const all = await opened.loadAll();
+    expect([...all.keys()].sort()).toEqual([...world.sim.files().keys()].sort());
+    for (const [name, bytes] of world.sim.files()) {
+      expect(Buffer.compare(all.get(name) ?? Buffer.alloc(0), bytes)).toBe(0);
+    }
+    const files = [...opened.files.keys()];
+    expect(files).toContain('2.root.json');
+    expect(files).not.toContain('1.root.json');
+  });
+
+  test('protocol 4.2: the highest versions seen are handed to publishers', async () => {
+    const world = makeWorld();
+    world.sim.publish('targets');
+    const opened = await world.open();
+    expect(Object.fromEntries(opened.highest)).toEqual({ root: 1, timestamp: 2, snapshot: 2, targets: 2 });
+  });
+
+  test('protocol 1.3: a loopback repository is remembered for one engine', async () => {
+    const sim = new RepositorySimulator({ collection: 'localhost:5000/app' });
+    sim.putTarget('localhost:5000/app:1').publish();
+    const world = makeWorld();
+    world.source.files = () => sim.files();
+    const local = { repository: parseRepository('localhost:5000/app'), firstUse: async () => true };
+    await world.open({ ...local, memoryScope: 'engine one' });
+    expect((await world.open({ ...local, memoryScope: 'engine two' })).firstUse).toBe(true);
+    expect((await world.open({ ...local, memoryScope: 'engine one' })).firstUse).toBe(false);
+  });
+
+  test('what has expired can be opened to be renewed, never to be used', async () => {
+    const world = makeWorld();
+    await world.open();
+    const late = SIM_NOW_MS + 400 * DAY;
+    await refusedWithoutTrace(world, 'ROLE_EXPIRED', { startTimeMs: late });
+    const opened = await world.open({ startTimeMs: late, expiry: 'unsafe-ignored' });
+    expect(opened.trusted.expiryEnforced).toBe(false);
+    expect(memoryIn(world.directory).load(APP)?.lastCheckMs()).toBe(SIM_NOW_MS);
+  });
+});
+
+function withReleases(sim: RepositorySimulator): void {
+  sim.removeTarget(V1);
+  sim.delegate({
+    name: 'targets/releases',
+    terminating: true,
+    path_hash_prefixes: '0123456789abcdef'.split(''),
+  });
+  sim.putTarget(V1, {}, 'targets/releases');
+}
