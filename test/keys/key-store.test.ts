@@ -149,7 +149,7 @@ describe('a saved key', () => {
 });
 
 describe('contract (Keys): key IDs are recomputed on load; file names lie', () => {
-  test('a file under another key s name is refused and named', async () => {
+  test("a file under another key's name is refused and named", async () => {
     const store = storeIn(folder.path);
     const [one, two] = [await createEd25519Key(), await createEd25519Key()];
     const { file } = await store.save(one, targets, secret);

@@ -67,7 +67,7 @@ describe('an encrypted key is refused as broken when', () => {
   test.each([
     ['its vector is too short', envelope(pbkdf2(octets(8), derInteger(1)), aes256(8))],
     [
-      'its key length is not the cipher s',
+      "its key length is not the cipher's",
       envelope(pbkdf2(octets(8), derInteger(1), derInteger(16)), aes256()),
     ],
     ['it is only half there', envelope(pbkdf2(octets(8), derInteger(1)), aes256()).subarray(0, 40)],

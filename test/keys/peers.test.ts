@@ -191,7 +191,7 @@ describe.skipIf(opensslPeer.skip)(opensslPeer.title('key files and OpenSSL'), ()
 });
 
 describe('key files of Docker before 17.12 and Notary before 0.6', () => {
-  test('an Ed25519 key in Notary s own PEM is loaded, plain', async () => {
+  test("an Ed25519 key in Notary's own PEM is loaded, plain", async () => {
     const { privateKey } = generateKeyPairSync('ed25519');
     const jwk = privateKey.export({ format: 'jwk' });
     const [pub, seed] = [jwk.x ?? '', jwk.d ?? ''].map((text) => Buffer.from(text, 'base64url')) as [
