@@ -32,6 +32,19 @@ export function negotiateVersion(header: string | readonly string[] | undefined)
   return atLeastVersion(header, NEWEST_KNOWN) ? NEWEST_KNOWN : header;
 }
 
+/**
+ * DOCKER_API_VERSION as given.
+ * @throws EngineError ENGINE_ERROR when it is no version
+ */
+export function assertVersion(version: string): string {
+  if (FORM.test(version)) return version;
+  throw new EngineError({
+    code: 'ENGINE_ERROR',
+    message: `DOCKER_API_VERSION is no API version: ${escapeText(version)}`,
+    expected: 'for example 1.45',
+  });
+}
+
 /** Whether one API version is another or later. */
 export function atLeastVersion(version: string, least: string): boolean {
   const [major = 0, minor = 0] = version.split('.').map(Number);

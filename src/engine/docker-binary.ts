@@ -19,6 +19,11 @@ import {
   readExecutable,
 } from './executable.ts';
 
+export interface Docker extends Executable {
+  /** What its environment gets besides dtrust's own: the depth for a script, nothing for a native program. */
+  readonly addedEnvironment: { readonly DTRUST_DEPTH?: string };
+}
+
 export interface DockerSearch {
   readonly env: Pick<Environment, 'path' | 'dockerProgram' | 'depth'>;
   /** The files dtrust was started through; those that do not exist are ignored. */
@@ -34,7 +39,7 @@ const MAX_DEPTH = 5;
  * The real docker.
  * @throws LocalStateError DOCKER_NOT_FOUND, DOCKER_LOOP
  */
-export function findDocker(search: DockerSearch): Executable {
+export function findDocker(search: DockerSearch): Docker {
   const depth = parseDepth(search.env.depth);
   if (depth >= MAX_DEPTH) {
     throw new LocalStateError({
@@ -45,12 +50,9 @@ export function findDocker(search: DockerSearch): Executable {
   }
   const own = ownIdentities(search);
   const given = search.env.dockerProgram;
-  return given === undefined ? onPath(search, own) : outright(given, search, own);
-}
-
-/** What a started program's environment needs besides its own: the depth for a script, nothing otherwise. */
-export function depthVariable(docker: Executable, depth: string | undefined): { DTRUST_DEPTH?: string } {
-  return docker.kind === 'script' ? { DTRUST_DEPTH: String(parseDepth(depth) + 1) } : {};
+  const found = given === undefined ? onPath(search, own) : outright(given, search, own);
+  const addedEnvironment = found.kind === 'script' ? { DTRUST_DEPTH: String(depth + 1) } : {};
+  return { ...found, addedEnvironment };
 }
 
 /** Anything that is not a small number counts as none: it only ever stops a loop. */

@@ -7,7 +7,7 @@ import { type Admission, assertAdmission } from '../reference/admission.ts';
 import type { Reference, Repository, Tag } from '../reference/reference.ts';
 import { isTag } from '../reference/reference.ts';
 import type { EngineEndpoint } from '../settings/contexts.ts';
-import { atLeastVersion, negotiateVersion } from './api-version.ts';
+import { assertVersion, atLeastVersion, negotiateVersion } from './api-version.ts';
 import type {
   CallOptions,
   Engine,
@@ -50,7 +50,10 @@ export function describeEndpoint(endpoint: EngineEndpoint): string {
   }
 }
 
-/** @throws EngineError ENGINE_UNREACHABLE for an ssh URL that names no host; nothing is asked yet */
+/**
+ * Nothing is asked yet.
+ * @throws EngineError ENGINE_UNREACHABLE for an ssh URL that names no host, ENGINE_ERROR for a version that is none
+ */
 export function createEngine(endpoint: EngineEndpoint, options: EngineOptions): Engine {
   return new DockerodeEngine(endpoint, options);
 }
@@ -71,32 +74,43 @@ class DockerodeEngine implements Engine {
     this.#modem = modem;
     this.#docker = new Docker({ modem } as Docker.DockerOptions);
     this.#setApiVersion = setApiVersion;
-    this.#fixedVersion = options.apiVersion;
+    this.#fixedVersion = options.apiVersion === undefined ? undefined : assertVersion(options.apiVersion);
     this.#close = close;
   }
 
   ping(options: CallOptions = {}): ReturnType<Engine['ping']> {
-    this.#pinged ??= this.#ping(options);
+    this.#pinged ??= this.#ping(options).catch((error: unknown) => {
+      // A later call asks again: this one may only have been aborted.
+      this.#pinged = undefined;
+      throw error;
+    });
     return this.#pinged;
   }
 
   async #ping({ signal }: CallOptions): ReturnType<Engine['ping']> {
+    if (this.#fixedVersion !== undefined) {
+      this.#setApiVersion(this.#fixedVersion);
+      return { apiVersion: this.#fixedVersion };
+    }
     const headers = await this.#asked('asking for its version', signal, async () => {
       const answer = await this.#dial({ path: '/_ping', method: 'GET', isStream: true, signal });
       const message = answer as IncomingMessage;
-      message.resume();
+      // To its end, so that the connection is free for what follows.
+      for await (const _ of message);
       return message.headers;
     });
-    const apiVersion = this.#fixedVersion ?? negotiateVersion(headers['api-version']);
+    const apiVersion = negotiateVersion(headers['api-version']);
     this.#setApiVersion(apiVersion);
-    const os = headers.ostype;
-    return { apiVersion, os: typeof os === 'string' ? os : 'linux' };
+    return { apiVersion };
   }
 
   info(options: CallOptions = {}): Promise<EngineInfo> {
     this.#info ??= this.#call('asking for its description', options.signal, async () =>
-      parseInfo(await this.#docker.info()),
-    );
+      parseInfo(await this.#dial({ path: '/info', method: 'GET', signal: options.signal })),
+    ).catch((error: unknown) => {
+      this.#info = undefined;
+      throw error;
+    });
     return this.#info;
   }
 

@@ -47,7 +47,7 @@ export interface Engine {
    * Settles the API version; every other call does it first by itself.
    * @throws EngineError ENGINE_UNREACHABLE, ENGINE_REFUSED, ENGINE_TLS, ENGINE_BROKEN, ENGINE_ERROR (as all calls)
    */
-  ping(options?: CallOptions): Promise<{ readonly apiVersion: string; readonly os: string }>;
+  ping(options?: CallOptions): Promise<{ readonly apiVersion: string }>;
   /** Asked once per process. */
   info(options?: CallOptions): Promise<EngineInfo>;
   /** The local image of this name, ID or `name@digest`; undefined when the engine has none. */

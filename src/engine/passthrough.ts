@@ -13,51 +13,44 @@
 import type nodeFs from 'node:fs';
 import { UsageError } from '../lib/errors.ts';
 import { escapeText } from '../lib/escape.ts';
-import { depthVariable } from './docker-binary.ts';
-import { isFileError } from './executable.ts';
-import { asText, type RawStart, readRawStart, shellStart } from './raw-arguments.ts';
+import { isExecutable, isFileError, type ProgramFiles } from './executable.ts';
+import { asText, mayBeDamaged, type RawStart, restoreBytes, shellStart } from './raw-arguments.ts';
 import type { Start } from './run-docker.ts';
 
 export interface PassOn extends Start {
-  /** DTRUST_DEPTH as it came. */
-  readonly depth: string | undefined;
-  readonly fs: Pick<typeof nodeFs, 'readFileSync' | 'fstatSync'>;
+  readonly fs: ProgramFiles & Pick<typeof nodeFs, 'readFileSync' | 'fstatSync'>;
 }
 
+/** Docker's own name: a program is named by its first argument, as a shell would. */
 const DOCKER_NAME = 'docker';
 const SHELL = '/bin/sh';
 /** A single argument of a new program may have 128 KiB on Linux. */
 const MAX_SCRIPT_LENGTH = 100_000;
 
 /**
- * Hands the command over as it is. Does not return where execve does it; else the exit status for dtrust.
+ * Hands the command over as it is, or with the arguments and variables that were changed. Does not return where
+ * execve does it; else the exit status for dtrust.
  * @throws UsageError ARG_ENCODING for arguments that Node could not read and nothing can restore
+ * @throws LocalStateError DOCKER_NOT_FOUND when docker cannot be started after all
  */
 export async function passOn(start: PassOn): Promise<number> {
-  const { docker, args, process } = start;
-  const raw = process.platform === 'win32' ? undefined : readRawStart(start.fs, args.length);
-  const isExact = raw === undefined ? !args.some(mayBeDamaged) : isAllText(raw);
-  const depth = depthVariable(docker, start.depth);
-  if (!isExact) return passBytesOn(start, raw, depth);
-  const env = { ...start.env, ...depth };
-  const inherited = openedFor(args).filter((fd) => isOpen(start.fs, fd));
+  const { docker, args, process, fs } = start;
+  const env = { ...start.env, ...docker.addedEnvironment };
+  const raw = process.platform === 'win32' ? undefined : restoreBytes(fs, args, env);
+  if (raw === undefined ? args.some(mayBeDamaged) : !isAllText(raw)) return passBytesOn(start, raw);
+  const inherited = openedFor(args).filter((fd) => isOpen(fs, fd));
   if (docker.startable && process.execve !== undefined && inherited.length === 0) {
     return process.execve(docker.path, [DOCKER_NAME, ...args], env);
   }
   // Loaded only here: the way through execve is to cost next to nothing.
   const { runDocker } = await import('./run-docker.ts');
-  return await runDocker({ ...start, env }, inherited);
+  return await runDocker(start, inherited);
 }
 
 /** Through a shell that spells the bytes; docker's own name is then its path. */
-function passBytesOn(
-  { docker, args, process }: PassOn,
-  raw: RawStart | undefined,
-  added: { readonly DTRUST_DEPTH?: string },
-): never {
-  if (raw !== undefined && docker.startable && process.execve !== undefined) {
-    const depth = Object.entries(added).map(([name, value]) => new TextEncoder().encode(`${name}=${value}`));
-    const command = shellStart(docker.path, raw.args, [...raw.environment, ...depth]);
+function passBytesOn({ docker, args, process, fs }: PassOn, raw: RawStart | undefined): never {
+  if (raw !== undefined && docker.startable && process.execve !== undefined && isExecutable(fs, SHELL)) {
+    const command = shellStart(docker.path, raw.args, raw.environment);
     if ((command[2] ?? '').length <= MAX_SCRIPT_LENGTH) {
       // The shell reads bytes, not characters, and finds env where systems have it.
       return process.execve(SHELL, command, { LC_ALL: 'C', PATH: '/usr/bin:/bin' });
@@ -70,9 +63,6 @@ function passBytesOn(
     hints: ['Use a name in UTF-8, or call docker itself.'],
   });
 }
-
-/** Whether Node may have put U+FFFD in place of something else. */
-const mayBeDamaged = (text: string): boolean => text.includes('\ufffd');
 
 function isAllText({ args, environment }: RawStart): boolean {
   return [...args, ...environment].every((bytes) => asText(bytes) !== undefined);

@@ -6,22 +6,60 @@ import type nodeFs from 'node:fs';
 import { isFileError } from './executable.ts';
 
 export interface RawStart {
-  /** The last `count` arguments of this process. */
   readonly args: readonly Uint8Array[];
   /** `NAME=value` each, in order. */
   readonly environment: readonly Uint8Array[];
 }
 
-/** What this process was started with; undefined where there is no /proc. */
-export function readRawStart(fs: Pick<typeof nodeFs, 'readFileSync'>, count: number): RawStart | undefined {
+type Variables = Readonly<Record<string, string | undefined>>;
+
+/**
+ * The bytes that these arguments and this environment were read from; what dtrust has changed or added is taken as
+ * it is. Undefined where there is no /proc, or where an argument that Node could not read is not to be found there.
+ */
+export function restoreBytes(
+  fs: Pick<typeof nodeFs, 'readFileSync'>,
+  args: readonly string[],
+  env: Variables,
+): RawStart | undefined {
   try {
-    const args = splitZero(fs.readFileSync('/proc/self/cmdline'));
-    const environment = splitZero(fs.readFileSync('/proc/self/environ'));
-    return { args: count === 0 ? [] : args.slice(-count), environment };
+    const given = splitZero(fs.readFileSync('/proc/self/cmdline'));
+    const own = args.length === 0 ? [] : given.slice(-args.length);
+    const unchanged = args.every((arg, i) => arg === lossyText(own[i]));
+    if (!unchanged && args.some(mayBeDamaged)) return undefined;
+    return {
+      args: unchanged ? own : args.map(encode),
+      environment: restoreEnvironment(splitZero(fs.readFileSync('/proc/self/environ')), env),
+    };
   } catch (error) {
     if (isFileError(error)) return undefined;
     throw error;
   }
+}
+
+function restoreEnvironment(raw: readonly Uint8Array[], env: Variables): Uint8Array[] {
+  const seen = new Set<string>();
+  const kept = raw.flatMap((entry) => {
+    const text = lossyText(entry);
+    const name = text.slice(0, text.indexOf('='));
+    const value = env[name];
+    // Without a name it is no variable, and env(1) would take it for the program.
+    if (name === '' || value === undefined) return [];
+    seen.add(name);
+    return [text === `${name}=${value}` ? entry : encode(`${name}=${value}`)];
+  });
+  const added = Object.entries(env).filter(([name, value]) => value !== undefined && !seen.has(name));
+  return [...kept, ...added.map(([name, value]) => encode(`${name}=${value}`))];
+}
+
+/** Whether Node may have put U+FFFD in place of something else. */
+export const mayBeDamaged = (text: string): boolean => text.includes('\ufffd');
+
+const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+/** The text as Node reads it. */
+function lossyText(bytes: Uint8Array | undefined): string {
+  return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
 }
 
 /** The text when the bytes are UTF-8, else undefined. */
@@ -62,14 +100,11 @@ export function shellStart(
     assignments.push(`${name}=$(printf '${octal(bytes)}_')`);
     return `"\${${name}%_}"`;
   };
-  // An entry without '=' would be taken for the program by env(1); it is no variable either.
-  const variables = environment.filter((entry) => entry.indexOf(EQUALS) > 0).map(word);
-  const program = word(new TextEncoder().encode(file));
+  const variables = environment.map(word);
+  const program = word(encode(file));
   const command = ['exec env -i', ...variables, program, ...args.map(word)].join(' ');
   return ['sh', '-c', [...assignments, command].join('; '), 'sh', ...parameters];
 }
-
-const EQUALS = 0x3d;
 
 function octal(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => `\\${byte.toString(8).padStart(3, '0')}`).join('');

@@ -8,6 +8,7 @@ import { constants } from 'node:os';
 import { LocalStateError } from '../lib/errors.ts';
 import { escapeText } from '../lib/escape.ts';
 import type { RawEnvironment } from '../settings/environment.ts';
+import type { Docker } from './docker-binary.ts';
 import type { Executable } from './executable.ts';
 
 /** What main.ts hands over of `process`. */
@@ -21,18 +22,21 @@ export interface ProcessControl {
 }
 
 export interface Start {
-  readonly docker: Executable;
+  readonly docker: Docker;
   /** Without docker's own name. */
   readonly args: readonly string[];
-  /** `process.env` itself. */
+  /** `process.env` itself, or `enforcedEnvironment` of it. */
   readonly env: RawEnvironment;
   readonly process: ProcessControl;
 }
 
 /** Docker's own name: a program is named by its first argument, as a shell would. */
-export const DOCKER_NAME = 'docker';
+const DOCKER_NAME = 'docker';
 
-/** Docker CLI <= 28 would ask Notary again for a command that dtrust has already decided on. */
+/**
+ * The environment of the real docker for a command that dtrust has decided on: Docker CLI <= 28 would ask Notary
+ * again.
+ */
 export function enforcedEnvironment(env: RawEnvironment): RawEnvironment {
   return { ...env, DOCKER_CONTENT_TRUST: '0' };
 }
@@ -57,7 +61,7 @@ export async function runDocker(start: Start, inherited: readonly number[] = [])
     const child = spawn(start.docker.path, start.args, {
       argv0: DOCKER_NAME,
       stdio,
-      env: start.env as NodeJS.ProcessEnv,
+      env: { ...start.env, ...start.docker.addedEnvironment } as NodeJS.ProcessEnv,
     });
     signals.forwardTo(child);
     const { status, signal } = await ended(child, start.docker);

@@ -219,6 +219,8 @@ describe('the other calls', () => {
     stops.push(() => given.close());
     expect((await given.ping()).apiVersion).toBe('1.43');
     expect(started.asked()).toEqual(['GET /_ping']);
+    const endpoint = { kind: 'unix', path: started.socketPath } as const;
+    expect(() => createEngine(endpoint, { environment: {}, apiVersion: '../x' })).toThrow(EngineError);
   });
 
   it('refuse what is no engine, and one that is too old', async () => {

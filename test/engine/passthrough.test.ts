@@ -147,6 +147,19 @@ b' 'ünï' '日本' '--x=\\\\' '*' '$HOME'`);
     expect(shell('dtrust', 'exec $C /dev/fd/900').status).toBe(1);
   });
 
+  it('keeps the bytes of everything that dtrust did not change', () => {
+    const env = environment({ TEST_ENFORCED: '1', DOCKER_CONTENT_TRUST: '1' });
+    const script = `BAD="$(printf 'x\\377')"; export BAD; exec $C --disable-content-trust /proc/self/environ`;
+    const entries = shell('dtrust', script, env).stdout.toString('latin1').split('\0');
+    expect(entries).toEqual(
+      expect.arrayContaining(['BAD=x\xff', 'DOCKER_CONTENT_TRUST=0', `HOME=${folder}`]),
+    );
+    expect(entries).not.toContain('DOCKER_CONTENT_TRUST=1');
+    const damaged = `exec $C --disable-content-trust "$(printf 'a\\377')"`;
+    const direct = shell('docker', damaged.replace('--disable-content-trust ', ''), env).stderr;
+    expect(shell('dtrust', damaged, env).stderr).toContain(direct.slice('docker: '.length));
+  });
+
   describe('without execve', () => {
     const env = (): Record<string, string> => environment({ TEST_NO_EXECVE: '1' });
 
