@@ -10,19 +10,22 @@ import { userInfo } from 'node:os';
 import tty from 'node:tty';
 import { fileURLToPath } from 'node:url';
 import { type ParsedArgv, parseDockerArgv, stripContentTrustFlag } from './cli/argv.ts';
+import { contentTrustEnabled } from './cli/content-trust.ts';
 import { CommandLineError } from './cli/pflag.ts';
 import type { Context } from './commands/context.ts';
 import { exitStatusOf } from './commands/exit-status.ts';
 import { renderError } from './commands/report-error.ts';
 import { route } from './commands/route.ts';
 import { findDocker } from './engine/docker-binary.ts';
-import { enforcedEnvironment, passOn, runDocker } from './engine/passthrough.ts';
+import { passOn } from './engine/passthrough.ts';
+import { enforcedEnvironment } from './engine/run-docker.ts';
 import { systemClock } from './lib/clock.ts';
+import { UsageError } from './lib/errors.ts';
 import { realFileSystem } from './lib/file-system.ts';
 import { Interrupted, STOP_SIGNALS } from './lib/interrupted.ts';
 import { writeAll } from './lib/write-all.ts';
 import { configDirectory, loadDockerConfig } from './settings/docker-config.ts';
-import { type Environment, readEnvironment } from './settings/environment.ts';
+import { type Environment, type RawEnvironment, readEnvironment } from './settings/environment.ts';
 
 const STDOUT = 1;
 const STDERR = 2;
@@ -34,8 +37,8 @@ export async function main(): Promise<void> {
   let path: readonly string[] = [];
   let status: number;
   try {
-    const parsed = parseDockerArgv(argv);
-    path = parsed.path;
+    const parsed = parse(argv, env);
+    path = parsed?.path ?? [];
     status = await dispatch(argv, parsed, env);
   } catch (error) {
     report(error, env);
@@ -45,7 +48,22 @@ export async function main(): Promise<void> {
   process.exit(status);
 }
 
-async function dispatch(argv: readonly string[], parsed: ParsedArgv, env: Environment): Promise<number> {
+/** The command line; undefined when it cannot be read and trust is off, which makes it docker's to refuse. */
+function parse(argv: readonly string[], env: Environment): ParsedArgv | undefined {
+  try {
+    return parseDockerArgv(argv);
+  } catch (error) {
+    if (error instanceof UsageError && !contentTrustEnabled(env.contentTrust, undefined)) return undefined;
+    throw error;
+  }
+}
+
+async function dispatch(
+  argv: readonly string[],
+  parsed: ParsedArgv | undefined,
+  env: Environment,
+): Promise<number> {
+  if (parsed === undefined) return await startDocker(argv, env, enforcedEnvironment(process.env));
   const chosen = route({
     parsed,
     contentTrust: env.contentTrust,
@@ -59,21 +77,19 @@ async function dispatch(argv: readonly string[], parsed: ParsedArgv, env: Enviro
     }
     case 'warned':
       writeAll(STDERR, `dtrust: ${chosen.line}\n`);
-      return await startDocker(argv, false, env);
+      return await startDocker(argv, env, process.env);
     case 'untouched':
-      return await startDocker(argv, false, env);
+      return await startDocker(argv, env, process.env);
     case 'plain':
-      return await startDocker(stripContentTrustFlag(argv, parsed), true, env);
+      return await startDocker(stripContentTrustFlag(argv, parsed), env, enforcedEnvironment(process.env));
   }
 }
 
 /** The real docker in place of this process; returns only where the system cannot do that. */
-function startDocker(args: readonly string[], enforced: boolean, env: Environment): Promise<number> {
+function startDocker(args: readonly string[], env: Environment, variables: RawEnvironment): Promise<number> {
   const { platform, arch } = process;
   const docker = findDocker({ env, ownFiles: ownFiles(), fs, machine: { platform, arch } });
-  const start = { docker, args, process, fs };
-  if (!enforced) return passOn({ ...start, env: process.env });
-  return runDocker({ ...start, env: enforcedEnvironment(process.env) });
+  return passOn({ docker, args, env: variables, process, fs });
 }
 
 /** What dtrust was started through, so that it never takes itself for docker. */

@@ -2,8 +2,9 @@
  * Opening a repository's collection for a command: which source, which memory, and who answers for a first use.
  */
 import { describeEndpoint } from '../engine/endpoint-name.ts';
+import type { KeyStore } from '../keys/key-store.ts';
 import { isLoopbackHost, parseRepository, type Repository } from '../reference/reference.ts';
-import type { VerifiedCollection } from '../trust/collection.ts';
+import type { OpenOptions, VerifiedCollection } from '../trust/collection.ts';
 import { decideFirstUse, type FirstUseOffer } from '../trust/first-use.ts';
 import { createRegistrySource, type RegistrySource } from '../trust/registry-source.ts';
 import { openCollection } from '../trust/updater.ts';
@@ -12,10 +13,10 @@ import type { Services } from './services.ts';
 
 export interface OpenRequest {
   /**
-   * 'use': may this image be used. 'edit': the state is to be changed, so a root key in this machine's key store
-   * counts as the pin (protocol 4.5) and what has expired can be renewed.
+   * 'use': may this image be used. 'own': a root key in this machine's key store counts as the pin (protocol 4.5).
+   * 'edit': the same, and what has expired is read as well, to be renewed.
    */
-  readonly purpose: 'use' | 'edit';
+  readonly purpose: 'use' | 'own' | 'edit';
   /** Default true. False: nobody is asked, an unknown repository is FIRST_USE_REFUSED. */
   readonly mayAsk?: boolean;
 }
@@ -28,7 +29,7 @@ export async function sourceFor(services: Services, repository: Repository): Pro
 }
 
 /**
- * Opens and verifies the collection and prints its warnings.
+ * Opens and verifies the collection.
  * @throws TrustError, RegistryError, NetworkError, LocalStateError, as `openCollection`
  */
 export async function openFor(
@@ -37,26 +38,42 @@ export async function openFor(
   source: RegistrySource,
   request: OpenRequest,
 ): Promise<VerifiedCollection> {
+  return await openCollection(await openOptionsFor(services, repository, source, request));
+}
+
+/** Protocol 1.3: what tells one engine's loopback registry from another's. */
+export function memoryScopeOf(services: Services, repository: Repository): string | undefined {
+  return isLoopbackHost(repository.host) ? describeEndpoint(services.endpoint) : undefined;
+}
+
+/** The options of `openCollection` for a command. */
+export async function openOptionsFor(
+  services: Services,
+  repository: Repository,
+  source: RegistrySource,
+  { purpose, mayAsk = true }: OpenRequest,
+): Promise<OpenOptions> {
   const { context, memory, pins } = services;
-  const keys = request.purpose === 'edit' ? await services.keys() : undefined;
-  const scope = isLoopbackHost(repository.host) ? describeEndpoint(services.endpoint) : undefined;
-  return await openCollection({
+  const scope = memoryScopeOf(services, repository);
+  return {
     repository,
     source,
     memory,
     pins,
     startTimeMs: context.startTimeMs,
     ...(scope === undefined ? {} : { memoryScope: scope }),
-    ...(keys === undefined
-      ? {}
-      : {
-          ownRootKeys: (rootKeys) => rootKeys.filter((key) => keys.has(key)),
-          holdsOnlineKey: (onlineKeys) => onlineKeys.some((key) => keys.has(key)),
-          expiry: 'unsafe-ignored' as const,
-        }),
-    firstUse: (offer) => answerFirstUse(services, offer, request.mayAsk ?? true),
+    ...(purpose === 'use' ? {} : ownKeys(await services.keys())),
+    ...(purpose === 'edit' ? { expiry: 'unsafe-ignored' as const } : {}),
+    firstUse: (offer) => answerFirstUse(services, offer, mayAsk),
     signal: context.signal,
-  });
+  };
+}
+
+function ownKeys(keys: KeyStore): Pick<OpenOptions, 'ownRootKeys' | 'holdsOnlineKey'> {
+  return {
+    ownRootKeys: (rootKeys) => rootKeys.filter((key) => keys.has(key)),
+    holdsOnlineKey: (onlineKeys) => onlineKeys.some((key) => keys.has(key)),
+  };
 }
 
 /** Lines that the collection wants said, each once. */

@@ -11,12 +11,12 @@ import { escapeShort } from '../lib/escape.ts';
 import type { VerifiedCollection } from '../trust/collection.ts';
 import { RELEASES } from '../trust/core/delegations.ts';
 import { type KeyId, type PublicKey, tufKeyId } from '../trust/core/keys.ts';
-import type { TopLevelRole } from '../trust/core/metadata.ts';
+import type { RoleName, TopLevelRole } from '../trust/core/metadata.ts';
 import type { RoleKeys } from '../trust/core/role-keys.ts';
 import type { Signer } from '../trust/core/signer.ts';
 
-/** A root this close to its end is renewed on the way when its key is here. */
-const ROOT_RENEWAL_MS = 30 * DAY_MS;
+/** Roles this close to their end are renewed on the way when their keys are here. */
+const RENEWAL_MS = 60 * DAY_MS;
 
 export interface SigningKeysRequest {
   readonly collection: VerifiedCollection;
@@ -55,15 +55,19 @@ export async function unlockSigningKeys(request: SigningKeysRequest): Promise<re
 
 function neededRoles(request: SigningKeysRequest): readonly NeededRole[] {
   const { collection, keys, nowMs, targets } = request;
-  const root = collection.trusted.root.signed;
+  const { trusted } = collection;
+  const root = trusted.root.signed;
   const top = (name: TopLevelRole) => needed(name, root.roles[name], root.keys);
   const roles = [top('snapshot'), top('timestamp')];
-  if (targets) roles.unshift(releasedRole(collection) ?? top('targets'));
-  // Renewed while it is time, where its key is at hand; a machine without it is only warned (protocol 2.7).
+  const atHand = (role: NeededRole) => role.keys.filter((key) => keys.has(key)).length >= role.threshold;
+  const ending = (expiresAtMs: number) => expiresAtMs - nowMs < RENEWAL_MS;
+  // Renewed while it is time, where their keys are at hand; a machine without them is only warned (protocol 2.7).
+  const released = releasedRole(collection) ?? top('targets');
+  const releasedEnds =
+    trusted.targets(released.name as RoleName)?.signed.expiresAtMs ?? Number.POSITIVE_INFINITY;
+  if (targets || (ending(releasedEnds) && atHand(released))) roles.unshift(released);
   const rootRole = top('root');
-  const ending = root.expiresAtMs - nowMs < ROOT_RENEWAL_MS;
-  const atHand = rootRole.keys.filter((key) => keys.has(key)).length >= rootRole.threshold;
-  return ending && atHand ? [...roles, rootRole] : roles;
+  return ending(root.expiresAtMs) && atHand(rootRole) ? [...roles, rootRole] : roles;
 }
 
 /** Where tags stand once there are signers (protocol 2.2). */

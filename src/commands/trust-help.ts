@@ -1,0 +1,46 @@
+/** `dtrust trust`, `dtrust trust key`, `dtrust trust pin` by themselves: what there is below them. */
+import { UsageError } from '../lib/errors.ts';
+import { escapeShort } from '../lib/escape.ts';
+import type { Context, ExitStatus } from './context.ts';
+import { renderTable } from './table.ts';
+
+const COMMANDS: readonly (readonly [path: string, summary: string])[] = [
+  ['inspect', 'Show what is signed in a repository, and by which keys'],
+  ['sign', 'Sign an image that is in the registry'],
+  ['revoke', 'Take the signature off a tag, or off all tags'],
+  ['init', 'Make a repository ready for signing, deliberately'],
+  ['refresh', 'Renew the expiry of trust data'],
+  ['version', 'Print the version of dtrust'],
+  ['key generate', 'Make a key pair for signing'],
+  ['key load', 'Load a private key from a file'],
+  ['key list', 'List the private keys on this machine'],
+  ['key export', 'Print the public half of a key'],
+  ['key passwd', 'Change the passphrase of a key'],
+  ['pin add', 'Say which root keys a repository must start from'],
+  ['pin list', 'List the pins of this machine'],
+  ['pin remove', 'Remove the pin of a repository'],
+  ['pin export', 'Print the line that pins a repository elsewhere'],
+];
+
+export async function run(context: Context): Promise<ExitStatus> {
+  const group = context.parsed.path.slice(1).join(' ');
+  const stranger = context.parsed.rest.find((arg) => arg !== '--help' && arg !== '-h');
+  if (stranger !== undefined) {
+    throw new UsageError({
+      code: 'USAGE',
+      message: `no such command: dtrust trust ${escapeShort([group, stranger].join(' ').trim())}`,
+      hints: ['See what there is: dtrust trust --help'],
+    });
+  }
+  const below = COMMANDS.filter(([path]) => group === '' || path.startsWith(`${group} `));
+  const prefix = ['dtrust trust', group].join(' ').trim();
+  context.out(`Usage:  ${prefix} COMMAND\n\nKeep and check signatures on images\n\nCommands:\n`);
+  context.out(
+    renderTable(
+      ['', ''],
+      below.map(([path, summary]) => [`  ${path}`, summary]),
+    ).slice(1),
+  );
+  context.out(`\nRun '${prefix} COMMAND --help' for more information on a command.\n`);
+  return 0;
+}

@@ -1,0 +1,110 @@
+/**
+ * The keys of a repository that is signed for the first time.
+ *
+ * The root key is the user's one root key, for all repositories (docs/specification.md, rule 2.1); the repository key
+ * and the online key are this repository's own. Keys are made and their passphrases chosen before the image is
+ * uploaded; they are written to disk before anything is published, and found again there when the publish then
+ * fails: no repository without its keys, no second set of keys for one that was begun.
+ */
+import { createEd25519Key, createRootKey } from '../keys/create.ts';
+import type { KeyEntry, KeyStore } from '../keys/key-store.ts';
+import type { Passphrases } from '../keys/passphrases.ts';
+import type { PrivateKey } from '../keys/private-key.ts';
+import type { Secret } from '../keys/secret.ts';
+import { KeyError } from '../lib/errors.ts';
+import { escapeShort } from '../lib/escape.ts';
+import type { Repository } from '../reference/reference.ts';
+import { type KeyId, tufKeyId } from '../trust/core/keys.ts';
+import type { Signer } from '../trust/core/signer.ts';
+
+export interface NewKeysRequest {
+  readonly repository: Repository;
+  readonly keys: KeyStore;
+  readonly passphrases: Passphrases;
+  /** Whether a person is at the terminal. */
+  readonly canPrompt: boolean;
+  /** DTRUST_INIT=1: a machine may make a repository, and a root key, without a person. */
+  readonly unattended: boolean;
+}
+
+/** Keys that are ready to sign; `store` writes those that are new. */
+export interface CollectionKeys {
+  readonly rootKey: Signer;
+  readonly targetsKey: Signer;
+  readonly onlineKey: Signer;
+  /** Set when the root key is new. */
+  readonly newRootKeyId?: KeyId;
+  /** Writes the new keys and returns their entries. @throws KeyError, LocalStateError as KeyStore.save */
+  store(): Promise<readonly KeyEntry[]>;
+}
+
+interface PreparedKey {
+  readonly signer: Signer;
+  readonly unsaved?: { readonly key: PrivateKey; readonly role: string; readonly passphrase: Secret };
+}
+
+/**
+ * Finds or makes the three keys, unlocked.
+ *
+ * @throws KeyError KEY_ROOT_MISSING without a terminal (unless DTRUST_INIT=1), KEY_PASSPHRASE,
+ * KEY_PASSPHRASE_MISSING, KEY_PASSPHRASE_SHORT, KEY_FILE_*, PROMPT_DECLINED, PROMPT_INTERRUPTED; LocalStateError
+ */
+export async function prepareCollectionKeys(request: NewKeysRequest): Promise<CollectionKeys> {
+  const { keys, repository } = request;
+  const present = keys.list().filter((entry) => entry.protection !== 'unreadable');
+  const root = present.find((entry) => entry.role === 'root');
+  if (!request.canPrompt && !request.unattended) throw nobodyToInitialise(repository, root);
+  const own = (role: string) =>
+    present.find((entry) => entry.role === role && entry.repository === repository.canonical);
+  // In this order a person is asked: root first, as Docker asks.
+  const rootKey = await prepare(request, 'root', root);
+  const targetsKey = await prepare(request, 'targets', own('targets'));
+  const onlineKey = await prepare(request, 'snapshot', own('snapshot'));
+  const all = [rootKey, targetsKey, onlineKey];
+  return {
+    rootKey: rootKey.signer,
+    targetsKey: targetsKey.signer,
+    onlineKey: onlineKey.signer,
+    ...(rootKey.unsaved === undefined ? {} : { newRootKeyId: tufKeyId(rootKey.signer.publicKey) }),
+    store: () => storeAll(request, all),
+  };
+}
+
+async function prepare(
+  { keys, passphrases, repository }: NewKeysRequest,
+  role: 'root' | 'targets' | 'snapshot',
+  present: KeyEntry | undefined,
+): Promise<PreparedKey> {
+  if (present !== undefined) return { signer: await keys.load(present, passphrases) };
+  const key = role === 'root' ? await createRootKey() : await createEd25519Key();
+  const labels = role === 'root' ? { role } : { role, repository: repository.canonical };
+  const passphrase = await passphrases.choose({ ...labels, keyId: key.notaryKeyId });
+  return { signer: key, unsaved: { key, role, passphrase } };
+}
+
+async function storeAll(
+  { keys, repository }: NewKeysRequest,
+  all: readonly PreparedKey[],
+): Promise<readonly KeyEntry[]> {
+  const stored: KeyEntry[] = [];
+  for (const { unsaved } of all) {
+    if (unsaved === undefined) continue;
+    const { key, role, passphrase } = unsaved;
+    const labels = role === 'root' ? { role } : { role, repository: repository.canonical };
+    stored.push(await keys.save(key, labels, passphrase));
+  }
+  return stored;
+}
+
+function nobodyToInitialise({ canonical }: Repository, root: KeyEntry | undefined): KeyError {
+  const what = root === undefined ? 'there is no root key on this machine' : 'nobody is here to confirm it';
+  return new KeyError({
+    code: 'KEY_ROOT_MISSING',
+    message: `${escapeShort(canonical)} has no trust data yet, and without a terminal none is begun: ${what}`,
+    reference: canonical,
+    hints: [
+      `Run once on a person's machine: dtrust trust init ${canonical}`,
+      'To begin it here all the same: DTRUST_INIT=1, with both DOCKER_CONTENT_TRUST_*_PASSPHRASE variables set.',
+    ],
+  });
+}

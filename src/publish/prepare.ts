@@ -1,0 +1,118 @@
+/**
+ * Before anything is uploaded or published: is there a collection, is it what this machine knows, is nothing lost that
+ * was published from here, are the keys and their passphrases here. What cannot be signed later is refused now.
+ */
+import type { KeyStore } from '../keys/key-store.ts';
+import type { Passphrases } from '../keys/passphrases.ts';
+import type { Terminal } from '../keys/terminal.ts';
+import type { Clock } from '../lib/clock.ts';
+import { hasCode, LocalStateError } from '../lib/errors.ts';
+import type { Repository } from '../reference/reference.ts';
+import type { OpenOptions, VerifiedCollection } from '../trust/collection.ts';
+import type { Edit } from '../trust/core/editor.ts';
+import type { Signer } from '../trust/core/signer.ts';
+import type { Journal } from '../trust/journal.ts';
+import type { RegistrySource } from '../trust/registry-source.ts';
+import { openCollection } from '../trust/updater.ts';
+import { type CollectionKeys, prepareCollectionKeys } from './initialise.ts';
+import { offerLostUpdate } from './lost-update.ts';
+import { unlockSigningKeys } from './signing-keys.ts';
+
+/** What publishing works with; put together by src/commands. */
+export interface PublishTools {
+  readonly repository: Repository;
+  readonly source: RegistrySource;
+  /** For changing the collection: an own root key counts as the pin, what has expired can be renewed. */
+  readonly editOptions: OpenOptions;
+  /** For looking at what was published, as any client would: expiry counts. */
+  readonly clientOptions: OpenOptions;
+  readonly journal: Journal;
+  readonly keys: KeyStore;
+  readonly passphrases: Passphrases;
+  readonly terminal: Terminal;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly signal: AbortSignal;
+  /** DTRUST_INIT=1. */
+  readonly unattended: boolean;
+  /** One line for stderr. */
+  readonly say: (line: string) => void;
+}
+
+export type Prepared =
+  | {
+      readonly kind: 'existing';
+      readonly collection: VerifiedCollection;
+      readonly signers: readonly Signer[];
+      /** Changes of an earlier publish that others overwrote, to be made again with this one. */
+      readonly again: readonly Edit[];
+    }
+  | { readonly kind: 'new'; readonly keys: CollectionKeys };
+
+export interface PrepareRequest {
+  /** Whether tags are to be changed. */
+  readonly targets: boolean;
+  /** Whether a repository without trust data is begun; otherwise that is NO_TRUST_DATA. */
+  readonly mayInitialise: boolean;
+}
+
+/**
+ * Checks all that a publish needs and unlocks the keys.
+ *
+ * @throws TrustError NO_TRUST_DATA, TRUST_DATA_GONE, LOST_UPDATE, FIRST_USE_REFUSED and every refusal of
+ * `openCollection`; KeyError KEY_MISSING, KEY_ROOT_MISSING, KEY_PASSPHRASE, KEY_PASSPHRASE_MISSING and others;
+ * LocalStateError; RegistryError; NetworkError
+ */
+export async function prepare(tools: PublishTools, request: PrepareRequest): Promise<Prepared> {
+  assertHome(tools);
+  const collection = await openExisting(tools, request);
+  if (collection === undefined) return { kind: 'new', keys: await newKeys(tools) };
+  for (const line of new Set(collection.warnings)) tools.say(`warning: ${line}`);
+  const again = await offerLostUpdate(tools, collection);
+  const { keys, passphrases, clock } = tools;
+  const signers = await unlockSigningKeys({
+    collection,
+    keys,
+    passphrases,
+    targets: request.targets || again.length > 0,
+    nowMs: clock.now(),
+  });
+  return { kind: 'existing', collection, signers, again };
+}
+
+/** The three keys of a new collection, unlocked. Throws as `prepareCollectionKeys`. */
+export function newKeys(tools: PublishTools): Promise<CollectionKeys> {
+  const { repository, keys, passphrases, terminal, unattended } = tools;
+  return prepareCollectionKeys({
+    repository,
+    keys,
+    passphrases,
+    canPrompt: terminal.canPrompt(),
+    unattended,
+  });
+}
+
+async function openExisting(
+  { editOptions }: PublishTools,
+  { mayInitialise }: PrepareRequest,
+): Promise<VerifiedCollection | undefined> {
+  try {
+    return await openCollection(editOptions);
+  } catch (error) {
+    // protocol 4.4: with a pin or any memory this is TRUST_DATA_GONE, and no push begins anew.
+    if (mayInitialise && hasCode(error, 'NO_TRUST_DATA')) return undefined;
+    throw error;
+  }
+}
+
+/** Contract "Disk": without a home that can be written, push and key commands refuse. */
+function assertHome({ editOptions }: PublishTools): void {
+  if (editOptions.memory.directory === undefined) {
+    throw new LocalStateError({
+      code: 'MEMORY_UNWRITABLE',
+      message: 'signing needs a home folder: keys, and what was published, are kept there',
+      hints: ['Set HOME or DOCKER_CONFIG to a folder that can be written.'],
+    });
+  }
+  editOptions.memory.assertWritable();
+}

@@ -1,0 +1,119 @@
+/**
+ * One publish of all changes of a command, and the look at it as a client before anybody is told that it is done.
+ */
+import { TrustError } from '../lib/errors.ts';
+import { escapeShort } from '../lib/escape.ts';
+import type { VerifiedCollection } from '../trust/collection.ts';
+import { createCollection, type Edit, editCollection, type TargetEntry } from '../trust/core/editor.ts';
+import { pinFor } from '../trust/core/pin.ts';
+import { journalChanges } from '../trust/journal.ts';
+import { renderPinLine } from '../trust/pins.ts';
+import { openForPublishing, publish } from '../trust/publisher.ts';
+import { openCollection } from '../trust/updater.ts';
+import type { Prepared, PublishTools } from './prepare.ts';
+import { fileOfKey, initialisedLines } from './report-initialised.ts';
+
+/**
+ * Publishes the edits and returns the collection as a client then sees it.
+ *
+ * @throws TrustError PUBLISH_CONFLICT, TARGET_MISMATCH when a client does not find what was published, and whatever
+ * the new state would be refused for; KeyError; RegistryError TRUST_TAG_IMMUTABLE and others; NetworkError;
+ * LocalStateError
+ */
+export async function publishEdits(
+  tools: PublishTools,
+  prepared: Prepared,
+  edits: readonly Edit[],
+): Promise<VerifiedCollection> {
+  const { source, editOptions, journal, clock, random, signal } = tools;
+  const all = prepared.kind === 'existing' ? [...prepared.again, ...edits] : edits;
+  // Written before the first byte is published: a repository whose keys are lost would be lost with them.
+  const stored = prepared.kind === 'new' ? await prepared.keys.store() : [];
+  await publish({
+    source,
+    open: openForPublishing(editOptions),
+    build: async (base, { turnSeconds, highestVersions }) => {
+      const terms = { turnSeconds, highestVersions, nowMs: clock.now() };
+      if (base !== undefined) {
+        const current = { trusted: base.trusted, files: await base.loadAll() };
+        return await editCollection(current, all, { ...terms, signers: signersOf(prepared) });
+      }
+      if (prepared.kind === 'existing') throw gone(tools);
+      const { rootKey, targetsKey, onlineKey } = prepared.keys;
+      const collection = tools.repository.canonical;
+      const keys = { rootKeys: [rootKey], targetsKey, onlineKey };
+      return await createCollection({ collection, ...keys, ...terms, targets: targetsOf(all) });
+    },
+    journal,
+    changes: journalChanges(all),
+    clock,
+    random,
+    signal,
+  });
+  const seen = await openCollection(tools.clientOptions);
+  await verifyPublished(seen, all);
+  if (prepared.kind === 'new') reportInitialised(tools, prepared, seen, stored);
+  return seen;
+}
+
+function signersOf(prepared: Prepared) {
+  if (prepared.kind === 'existing') return prepared.signers;
+  const { rootKey, targetsKey, onlineKey } = prepared.keys;
+  return [rootKey, targetsKey, onlineKey];
+}
+
+function targetsOf(edits: readonly Edit[]): readonly TargetEntry[] {
+  return edits.flatMap((edit) => (edit.kind === 'putTarget' ? [edit.target] : []));
+}
+
+/** What was published is what a client finds; the last edit of a path decides. */
+async function verifyPublished(seen: VerifiedCollection, edits: readonly Edit[]): Promise<void> {
+  const wanted = new Map<string, string | undefined>();
+  for (const edit of edits) {
+    if (edit.kind === 'putTarget') wanted.set(edit.target.path, edit.target.sha256);
+    if (edit.kind === 'removeTarget') wanted.set(edit.path, undefined);
+  }
+  if (wanted.size === 0) return;
+  const found = new Map((await seen.listTargets()).map(({ path, sha256 }) => [path, sha256]));
+  for (const [path, sha256] of wanted) {
+    if (found.get(path) === sha256) continue;
+    throw new TrustError({
+      code: 'TARGET_MISMATCH',
+      message: `${escapeShort(path)} was published, but a client finds it ${found.get(path) ?? 'unsigned'}: somebody else has changed it since`,
+      reference: path,
+      expected: sha256 ?? 'not signed',
+      found: found.get(path) ?? 'not signed',
+      hints: [`See what is signed now: dtrust trust inspect --pretty ${escapeShort(path)}`],
+    });
+  }
+}
+
+function reportInitialised(
+  tools: PublishTools,
+  prepared: Prepared & { readonly kind: 'new' },
+  seen: VerifiedCollection,
+  stored: Awaited<ReturnType<typeof prepared.keys.store>>,
+): void {
+  const rootKey = prepared.keys.rootKey.publicKey;
+  const version = seen.trusted.timestamp?.signed.version ?? 1;
+  const lines = initialisedLines({
+    repository: tools.repository.canonical,
+    rootKey,
+    rootFile: fileOfKey(stored, rootKey) ?? tools.keys.find(rootKey)?.file,
+    newRootKey: prepared.keys.newRootKeyId !== undefined,
+    pinLine: renderPinLine(tools.repository.canonical, pinFor(seen.trusted.root, version)),
+  });
+  for (const line of lines) tools.say(line);
+}
+
+function gone({ repository }: PublishTools): TrustError {
+  return new TrustError({
+    code: 'TRUST_DATA_GONE',
+    message: `the trust data of ${repository.canonical} was there a moment ago and is gone`,
+    spec: 'protocol 4.4',
+    reference: repository.canonical,
+    hints: [
+      `Look at the tag _trust in the registry; to begin anew deliberately: dtrust trust init ${repository.canonical}`,
+    ],
+  });
+}

@@ -1,0 +1,32 @@
+/** What is said once a repository was signed for the first time: which root key, where it lies, how to keep it. */
+import type { KeyEntry } from '../keys/key-store.ts';
+import type { PublicKey } from '../trust/core/keys.ts';
+import { tufKeyId } from '../trust/core/keys.ts';
+
+export interface Initialised {
+  readonly repository: string;
+  readonly rootKey: PublicKey;
+  /** The file the root key lies in. */
+  readonly rootFile: string | undefined;
+  readonly newRootKey: boolean;
+  readonly pinLine: string;
+}
+
+/** Lines for stderr. */
+export function initialisedLines(made: Initialised): readonly string[] {
+  const lines = [`Root key ${tufKeyId(made.rootKey)} now vouches for ${made.repository}`];
+  if (made.rootFile !== undefined) lines.push(`Root key file: ${made.rootFile}`);
+  if (made.newRootKey) {
+    lines.push(
+      'Back this file up now, offline, with its passphrase: whoever loses it cannot add keys or renew the root',
+    );
+  }
+  lines.push(`Others trust it with: ${made.pinLine}`);
+  return lines;
+}
+
+/** The file of a key, among entries that were just stored and those that were there. */
+export function fileOfKey(entries: readonly KeyEntry[], key: PublicKey): string | undefined {
+  const id = tufKeyId(key);
+  return entries.find((entry) => entry.tufKeyId === id)?.file;
+}
