@@ -205,7 +205,7 @@ export function lostUpdate(repository: string, entry: JournalEntry): TrustError 
     code: 'LOST_UPDATE',
     message: `a publish from this machine (timestamp version ${entry.timestampVersion}) is no longer in the trust data of ${repository}: ${escapeText(changes.join(', '))}`,
     attack: 'rollback',
-    spec: '4.3',
+    spec: 'protocol 4.3',
     reference: repository,
     expected: entry.timestampSha256,
     hints: ['something other than dtrust wrote the tag _trust, or put an old copy back'],

@@ -339,7 +339,7 @@ class Turn<Base extends TurnBase, State extends TurnState> {
     return new TrustError({
       code: 'PUBLISH_CONFLICT',
       message: `publishing to ${this.#source.description} did not come through in ${attempts} attempts: others kept writing, or the registry took longer than a turn`,
-      spec: '4.2',
+      spec: 'protocol 4.2',
       hints: ['nothing is lost: run the same command again when the others are done'],
     });
   }

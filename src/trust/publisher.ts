@@ -117,7 +117,7 @@ export function openForPublishing(options: OpenOptions): () => Promise<PublishBa
     throw new TrustError({
       code: 'PUBLISH_CONFLICT',
       message: `the trust data of ${options.repository.canonical} changed at each of ${MAX_READS} readings`,
-      spec: '4.2',
+      spec: 'protocol 4.2',
       reference: options.repository.canonical,
     });
   };

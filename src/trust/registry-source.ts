@@ -7,7 +7,7 @@
  */
 import { hasCode, RegistryError } from '../lib/errors.ts';
 import { type Digest, digestOf, isSha256 } from '../reference/digest.ts';
-import { isLoopbackHost, type Repository, TRUST_TAG } from '../reference/reference.ts';
+import { type Repository, TRUST_TAG } from '../reference/reference.ts';
 import type { RegistryClient } from '../registry/client.ts';
 import { OCI_MANIFEST } from '../registry/media-types.ts';
 import { buildState, EMPTY_CONFIG, MAX_STATE_BYTES, notTrustData, parseState } from './registry-state.ts';
@@ -23,8 +23,6 @@ export interface RegistrySourceOptions {
 export interface RegistrySource extends PublishingSource {
   readonly kind: 'registry';
   readonly repository: Repository;
-  /** Whether the registry runs on this machine. */
-  readonly loopback: boolean;
   /** Stores the manifest of a state by its digest, under no tag: what a PUT costs here, before it counts. */
   storeUntagged(files: ReadonlyMap<string, Uint8Array>, signal?: AbortSignal): Promise<void>;
 }
@@ -44,7 +42,6 @@ class OciSource implements RegistrySource {
   readonly dialect = 'tuf-1.0';
   readonly description: string;
   readonly repository: Repository;
-  readonly loopback: boolean;
   readonly #client: RegistryClient;
   readonly #place: string;
   /** What this process has stored there: not sent again when a publish starts over. */
@@ -53,7 +50,6 @@ class OciSource implements RegistrySource {
   constructor({ client, repository }: RegistrySourceOptions) {
     this.#client = client;
     this.repository = repository;
-    this.loopback = isLoopbackHost(repository.host);
     this.description = `registry ${repository.canonical}`;
     this.#place = `${repository.canonical}:${TRUST_TAG}`;
   }
@@ -145,7 +141,7 @@ function saysImmutable(error: RegistryError): boolean {
 }
 
 /** Protocol 4.4: the refusal for a registry that does not let the trust tag move. */
-export function immutable(place: string, cause: RegistryError): RegistryError {
+function immutable(place: string, cause: RegistryError): RegistryError {
   return new RegistryError({
     code: 'TRUST_TAG_IMMUTABLE',
     message: `the registry does not let ${place} be replaced: its tags are immutable`,

@@ -150,7 +150,7 @@ export function buildState(files: ReadonlyMap<string, Uint8Array>, inline: boole
     throw new TrustError({
       code: 'METADATA_TOO_LARGE',
       message: `a manifest of ${files.size} metadata files is larger than registries accept`,
-      spec: '3.1',
+      spec: 'protocol 3.1',
     });
   }
   return bytes;
@@ -173,7 +173,7 @@ export function notTrustData(place: string, found: string, cause?: unknown): Tru
   return new TrustError({
     code: 'TRUST_DATA_INVALID',
     message: `${place} holds ${found}, not the trust data of a collection`,
-    spec: '3.1',
+    spec: 'protocol 3.1',
     reference: place,
     expected: TRUST_ARTIFACT,
     found,

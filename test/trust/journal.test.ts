@@ -183,7 +183,7 @@ describe('lost updates', () => {
   it('protocol 4.3: says what was lost', () => {
     const error = lostUpdate('docker.io/acme/app', { ...entry(8), confirmed: true });
     expect(error).toBeInstanceOf(TrustError);
-    expect(error).toMatchObject({ code: 'LOST_UPDATE', spec: '4.3', attack: 'rollback' });
+    expect(error).toMatchObject({ code: 'LOST_UPDATE', spec: 'protocol 4.3', attack: 'rollback' });
     expect(error.message).toContain('sign docker.io/acme/app:1.0');
   });
 });

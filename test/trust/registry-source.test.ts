@@ -189,7 +189,7 @@ describe('something else under _trust', () => {
       mediaType,
     );
     const error = await rejectsCode(source.fetchState(), TrustError, 'TRUST_DATA_INVALID');
-    expect(error).toMatchObject({ spec: '3.1', reference: 'registry.test/acme/app:_trust' });
+    expect(error).toMatchObject({ spec: 'protocol 3.1', reference: 'registry.test/acme/app:_trust' });
     expect(registry.requests()).toEqual(['GET manifests/_trust']);
   });
 
