@@ -32,6 +32,7 @@ export type Attempt = (origin: RegistryOrigin, last: boolean) => Promise<HttpRes
 export class RegistryOrigins {
   readonly #options: OriginOptions;
   readonly #known = new Map<string, RegistryOrigin>();
+  readonly #noticed = new Set<string>();
 
   constructor(options: OriginOptions) {
     this.#options = options;
@@ -85,16 +86,21 @@ export class RegistryOrigins {
     return this.#listed(host, attempt);
   }
 
+  #notice(host: string, how: string): void {
+    if (this.#noticed.has(host)) return;
+    this.#noticed.add(host);
+    this.#options.notice(`${escapeText(host)}: ${how}, the engine lists this registry as insecure`);
+  }
+
   /** The engine's own order: TLS without verification, then plain http. */
   async #listed(host: string, attempt: Attempt): Promise<[RegistryOrigin, HttpResponse]> {
-    const shown = escapeText(host);
     const tls = originOf('https', host, 'unverified');
     const first = await settle(() => attempt(tls, false), 'NETWORK_TLS', 'NETWORK_REFUSED', 'NETWORK_BROKEN');
     if (!(first instanceof NetworkError)) {
-      this.#options.notice(`${shown}: certificate not verified, the engine lists this registry as insecure`);
+      this.#notice(host, 'certificate not verified');
       return [tls, await patiently(first, tls, attempt)];
     }
-    this.#options.notice(`${shown}: plain http, the engine lists this registry as insecure`);
+    this.#notice(host, 'plain http');
     const plain = originOf('http', host, 'verified');
     return [plain, await attempt(plain, true)];
   }

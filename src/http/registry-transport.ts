@@ -7,7 +7,7 @@
  */
 import assert from 'node:assert';
 import type { Clock } from '../lib/clock.ts';
-import { RegistryError } from '../lib/errors.ts';
+import { EngineError, RegistryError } from '../lib/errors.ts';
 import type { Credentials } from '../settings/credentials.ts';
 import { type InsecureMode, loopbackOnly } from '../settings/insecure-registries.ts';
 import { Authorizer } from './authorizer.ts';
@@ -37,7 +37,7 @@ const MAX_PROBE_BYTES = 64 * 1024;
 
 /** The one RegistryHttp of a process. */
 export function createRegistryTransport(options: RegistryTransportOptions): RegistryHttp {
-  const insecure = async (host: string) => loopbackOnly(host) ?? (await options.insecure?.(host));
+  const insecure = askAboutHost(options);
   const origins = new RegistryOrigins({ insecure, notice: options.notice });
   const { send, clock, credentials, tokenMemory = createTokenMemory() } = options;
   const authorizer = new Authorizer({ send, clock, credentials, insecure, memory: tokenMemory });
@@ -56,6 +56,23 @@ export function createRegistryTransport(options: RegistryTransportOptions): Regi
         });
       });
     },
+  };
+}
+
+/**
+ * What is known about a host. An engine that cannot be asked lists nothing: what is reported then is what failed
+ * at the registry, not at the engine.
+ */
+function askAboutHost(
+  options: RegistryTransportOptions,
+): (host: string) => Promise<InsecureMode | undefined> {
+  return async (host) => {
+    try {
+      return loopbackOnly(host) ?? (await options.insecure?.(host));
+    } catch (error) {
+      if (error instanceof EngineError) return undefined;
+      throw error;
+    }
   };
 }
 

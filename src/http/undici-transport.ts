@@ -10,6 +10,7 @@ import type { Clock } from '../lib/clock.ts';
 import { type Connect, proxyAuthorization } from './connect.ts';
 import { onAbort } from './deadline.ts';
 import { Exchange } from './exchange.ts';
+import { networkError } from './network-errors.ts';
 import type { Timeouts } from './timeouts.ts';
 import type { ClosableTransport, HttpRequest, HttpResponse } from './transport.ts';
 
@@ -129,7 +130,9 @@ class Connection {
   exchange(request: HttpRequest): Promise<{ result: HttpResponse | Error; keep: boolean }> {
     const { clock, timeouts } = this.#options;
     return new Promise((resolve) => {
-      const settled = (result: HttpResponse | Error, keep: boolean) => resolve({ result, keep });
+      const settled = (result: HttpResponse | Error, keep: boolean) => {
+        resolve({ result: this.#checkForwarded(result), keep });
+      };
       const exchange = new Exchange({ request, clock, timeouts, settled });
       this.#client.dispatch(
         {
@@ -143,6 +146,12 @@ class Connection {
         exchange,
       );
     });
+  }
+
+  /** 407 is the proxy's own answer; to the caller it would look like the registry's. */
+  #checkForwarded(result: HttpResponse | Error): HttpResponse | Error {
+    if (this.#forwarder === undefined || result instanceof Error || result.status !== 407) return result;
+    return networkError('NETWORK_PROXY', this.#forwarder, { detail: 'status 407' });
   }
 
   async close(): Promise<void> {

@@ -110,6 +110,13 @@ describe('requests through a proxy', () => {
     expect(error).toMatchObject({ code: 'NETWORK_PROXY' });
     expect((error as Error).message).toContain('407');
     expect((error as Error).message).not.toContain('secret');
+    await using forwarder = await startServer((_request, response) => response.writeHead(407).end());
+    await using plain = createTestTransport({
+      proxyFor: () => new URL(`http://me:secret@${forwarder.host}`),
+    });
+    await expect(plain.send(get('http://registry.example/'))).rejects.toMatchObject({
+      code: 'NETWORK_PROXY',
+    });
   });
 
   it('refuse a proxy that speaks before TLS does', async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createRegistryTransport } from '../../src/http/registry-transport.ts';
 import type { HttpRequest, HttpResponse } from '../../src/http/transport.ts';
-import { NetworkError } from '../../src/lib/errors.ts';
+import { EngineError, NetworkError } from '../../src/lib/errors.ts';
 import type { Credentials } from '../../src/settings/credentials.ts';
 import { insecureRegistries } from '../../src/settings/insecure-registries.ts';
 import { ManualClock } from '../helpers/manual-clock.ts';
@@ -13,7 +13,7 @@ type Answer = (
 ) => { status: number; headers?: Record<string, string>; body?: string } | NetworkError;
 
 /** A registry transport over a network that the test makes up. */
-function network(answer: Answer, info?: unknown) {
+function network(answer: Answer, info?: unknown, engineDown = false) {
   const sent: HttpRequest[] = [];
   const notices: string[] = [];
   const asked: string[] = [];
@@ -24,6 +24,7 @@ function network(answer: Answer, info?: unknown) {
     notice: (line) => notices.push(line),
     insecure: (host) => {
       asked.push(host);
+      if (engineDown) throw new EngineError({ code: 'ENGINE_UNREACHABLE', message: 'no engine' });
       return listed(host);
     },
     async send(request): Promise<HttpResponse> {
@@ -73,7 +74,13 @@ describe('contract (Network): how a registry is spoken to', () => {
     expect(asked).toEqual(['ghcr.io']);
   });
 
-  it('not even then when the engine cannot be asked', async () => {
+  it('not even then when there is no engine: the error is still about the registry', async () => {
+    const { pull, seen } = network(() => TLS_FAILS, LISTED, true);
+    await expect(pull('lab.example:5000')).rejects.toBe(TLS_FAILS);
+    expect(seen()).toHaveLength(1);
+  });
+
+  it('not even then when the engine answers something else', async () => {
     const { pull, seen } = network(() => TLS_FAILS, undefined);
     await expect(pull('lab.example:5000')).rejects.toBe(TLS_FAILS);
     expect(seen()).toHaveLength(1);
@@ -96,6 +103,15 @@ describe('contract (Network): how a registry is spoken to', () => {
       'lab.example:5000: certificate not verified, the engine lists this registry as insecure',
       '10.1.2.3: certificate not verified, the engine lists this registry as insecure',
     ]);
+  });
+
+  it('says so once also when several requests find it out together', async () => {
+    const { pull, notices } = network(
+      ({ tls }) => (tls === 'verified' ? TLS_FAILS : { status: 200 }),
+      LISTED,
+    );
+    await Promise.all([pull('lab.example:5000'), pull('lab.example:5000')]);
+    expect(notices).toHaveLength(1);
   });
 
   it('over plain http when the engine lists it and it speaks no TLS at all', async () => {
