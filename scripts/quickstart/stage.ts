@@ -157,6 +157,7 @@ async function orExplain<T>(work: () => Promise<T>, help: string): Promise<T> {
  */
 export async function setStage(folder: string, narrator: Narrator): Promise<Stage> {
   const found = await reachableEngine();
+  if (found === undefined && process.getuid?.() !== 0) throw new StageMissing(helpEngine);
   placeDownloads(folder, narrator);
   const engine = found ?? (await orExplain(throwAwayEngine, helpEngine));
   try {
