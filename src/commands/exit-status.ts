@@ -19,6 +19,5 @@ export function exitStatusOf(error: unknown, path: readonly string[]): number {
   if (error instanceof Interrupted) return error.exitStatus;
   if (error instanceof CommandLineError) return error.exitStatus;
   if (hasCode(error, 'DOCKER_NOT_FOUND', 'DOCKER_LOOP')) return 127;
-  if (hasCode(error, 'PROMPT_INTERRUPTED')) return 130;
   return CONTAINER_COMMANDS.has(path.join(' ')) ? 125 : 1;
 }

@@ -168,7 +168,7 @@ export class Services {
 
   async #createTerminal(): Promise<Terminal> {
     const { createTerminal } = await import('../keys/tty-terminal.ts');
-    const { fs, clock, env, platform, pid, isTerminal } = this.context;
+    const { fs, clock, env, platform, pid, isTerminal, signal } = this.context;
     return createTerminal({
       fs,
       clock,
@@ -177,6 +177,7 @@ export class Services {
       platform,
       pid,
       isStderrTerminal: () => isTerminal(2),
+      signal,
     });
   }
 

@@ -55,7 +55,7 @@ async function signedPaths(
   });
 }
 
-/** @throws KeyError PROMPT_DECLINED, PROMPT_UNAVAILABLE, PROMPT_INTERRUPTED */
+/** @throws KeyError PROMPT_DECLINED, PROMPT_UNAVAILABLE */
 async function confirm({ terminal }: PublishTools, { given }: Reference, yes: boolean): Promise<void> {
   if (yes) return;
   if (!terminal.canPrompt()) {

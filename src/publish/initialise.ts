@@ -47,7 +47,7 @@ interface PreparedKey {
  * Finds or makes the three keys, unlocked.
  *
  * @throws KeyError KEY_ROOT_MISSING without a terminal (unless DTRUST_INIT=1), KEY_PASSPHRASE,
- * KEY_PASSPHRASE_MISSING, KEY_PASSPHRASE_SHORT, KEY_FILE_*, PROMPT_DECLINED, PROMPT_INTERRUPTED; LocalStateError
+ * KEY_PASSPHRASE_MISSING, KEY_PASSPHRASE_SHORT, KEY_FILE_*, PROMPT_DECLINED; LocalStateError
  */
 export async function prepareCollectionKeys(request: NewKeysRequest): Promise<CollectionKeys> {
   const { keys, repository } = request;

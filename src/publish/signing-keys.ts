@@ -38,7 +38,7 @@ interface NeededRole {
  * The signers for a publish, unlocked; each key once.
  *
  * @throws KeyError KEY_MISSING naming the keys that are accepted, KEY_PASSPHRASE, KEY_PASSPHRASE_MISSING,
- * KEY_FILE_INVALID, KEY_FILE_MODE, KEY_UNSUPPORTED, PROMPT_DECLINED, PROMPT_INTERRUPTED; LocalStateError
+ * KEY_FILE_INVALID, KEY_FILE_MODE, KEY_UNSUPPORTED, PROMPT_DECLINED; LocalStateError
  */
 export async function unlockSigningKeys(request: SigningKeysRequest): Promise<readonly Signer[]> {
   const { keys, passphrases, collection } = request;
