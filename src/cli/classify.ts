@@ -7,8 +7,9 @@
  * that is more likely than not about images, and running it would be the hole that nobody sees. Below the rest
  * (`network NEW`) it is unknown, as at the top.
  */
-import type { CommandGroup } from './table.ts';
-import { ENFORCED, NOT_BUILT, NOT_YET, PASSED } from './table.ts';
+import type { CommandGroup } from './command-group.ts';
+import { ENFORCED, NOT_BUILT, NOT_YET } from './table.ts';
+import { PASSED } from './table-passed.ts';
 
 export type CommandClass =
   /** dtrust does it: `command` names the module, without the long form's `image`. */
