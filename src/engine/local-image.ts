@@ -25,14 +25,15 @@ export interface LocalImage {
   readonly platform: Platform;
 }
 
-/** @throws EngineError ENGINE_BROKEN when the answer is no image */
-export function parseLocalImage(answer: unknown, store: (() => Promise<ImageStore>) | ImageStore) {
-  return typeof store === 'string' ? Promise.resolve(build(answer, store)) : parseUnknownStore(answer, store);
-}
-
-async function parseUnknownStore(answer: unknown, ask: () => Promise<ImageStore>): Promise<LocalImage> {
-  const seen = storeOf(record(answer));
-  return build(answer, seen ?? (await ask()));
+/**
+ * Reads the answer; `askStore` is asked only for an image whose description does not tell its store.
+ * Rejects with EngineError ENGINE_BROKEN when the answer is no image, or as `askStore` does.
+ */
+export async function parseLocalImage(
+  answer: unknown,
+  askStore: () => Promise<ImageStore>,
+): Promise<LocalImage> {
+  return build(answer, storeOf(record(answer)) ?? (await askStore()));
 }
 
 /** The store an image lies in, as far as its own description tells. */

@@ -63,9 +63,9 @@ function renderMessage(message: EngineMessage, output: ProgressOutput): string {
   const status = escapeText(message.status);
   const id = message.id === undefined ? '' : `${escapeText(message.id)}: `;
   if (message.progress === undefined) return `${id}${status}\n`;
-  const numbers = renderProgress(message.progress, output);
-  if (output.isTerminal) return `${CLEAR_LINE}\r${id}${status} ${numbers}\r`;
-  return numbers === '' ? `${id}${status}\n` : '';
+  const { current, total } = message.progress;
+  if (!output.isTerminal) return current <= 0 && total <= 0 ? `${id}${status}\n` : '';
+  return `${CLEAR_LINE}\r${id}${status} ${renderProgress(message.progress, output)}\r`;
 }
 
 /** The bar, the numbers and the time left; '' when there is nothing to count. */
