@@ -40,7 +40,7 @@ export function collectionFor(options: OpenOptions): CollectionName {
   return {
     collection: wanted,
     notices: [
-      `warning: by policy, ${repository} now belongs to the collection ${escapeShort(wanted)}, ` +
+      `by policy, ${repository} now belongs to the collection ${escapeShort(wanted)}, ` +
         `before to ${escapeShort(known)}`,
     ],
   };

@@ -59,7 +59,7 @@ export interface VerifiedCollection {
   readonly unchanged: boolean;
   /** Highest version by role ever seen here, this state included (protocol 4.2). */
   readonly highest: ReadonlyMap<string, number>;
-  /** Lines for stderr, escaped: protocol 2.7, and that nothing is remembered. Grows as roles are loaded. */
+  /** Sentences for stderr, escaped, without a prefix: protocol 2.7, and that nothing is remembered. Grows as roles are loaded. */
   readonly warnings: readonly string[];
   /** Days since this timestamp was first seen here; set from 30 days on (protocol 2.7). */
   readonly signedAtAgeDays?: number;

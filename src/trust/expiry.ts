@@ -83,7 +83,7 @@ export function expiryWarnings(
     const ending = days === 0 ? 'in less than a day' : days === 1 ? 'in 1 day' : `in ${days} days`;
     const here = online && holdsOnlineKey ? '; a key for it is on this machine' : '';
     return [
-      `warning: ${escapeShort(role)} metadata of ${repository} expires ${ending}, at ` +
+      `${escapeShort(role)} metadata of ${repository} expires ${ending}, at ` +
         `${instant(signed.expiresAtMs)}; renew it with dtrust trust refresh ${repository}${here}`,
     ];
   });

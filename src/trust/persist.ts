@@ -58,7 +58,7 @@ export async function persist(options: PersistOptions): Promise<Persisted> {
       // Contract "Disk": said once, and the command goes on, because the pin decided.
       return {
         outcome: 'not-remembered',
-        notices: [`warning: ${error.message}: a rollback of ${collection} would not be noticed here`],
+        notices: [`${error.message}: a rollback of ${collection} would not be noticed here`],
       };
     }
     throw error;

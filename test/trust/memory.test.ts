@@ -5,10 +5,11 @@ import { systemClock } from '../../src/lib/clock.ts';
 import { LocalStateError } from '../../src/lib/errors.ts';
 import type { LockOwner } from '../../src/lib/lock-owner.ts';
 import { digestOf } from '../../src/reference/digest.ts';
-import { type Memory, type NewMemory, openMemory } from '../../src/trust/memory.ts';
+import { type Memory, openMemory } from '../../src/trust/memory.ts';
 import { faultyFileSystem, ProcessDied } from '../helpers/faulty-file-system.ts';
 import { contentOf, temporaryFolder } from '../helpers/temporary-folder.ts';
 import { rejectsCode, throwsCode } from '../helpers/throws-code.ts';
+import { numberedState } from './fixtures/numbered-state.ts';
 
 const APP = 'docker.io/acme/app';
 const DEAD: LockOwner = { name: '1-1-0badcafe-1', isAlive: () => false };
@@ -22,41 +23,14 @@ function memoryIn(
   return openMemory({ fs: fileSystem, directory, clock: systemClock, owner, waitMs: 2000 });
 }
 
-/** State n: a root per ten states, everything else new in each. */
-function state(n: number, more: Partial<NewMemory> = {}): NewMemory {
-  const root = Math.floor(n / 10) + 1;
-  const files = new Map([
-    ['timestamp.json', Buffer.from(`timestamp ${n}`)],
-    [`${n}.snapshot.json`, Buffer.from(`snapshot ${n}`)],
-    [`${n}.targets.json`, Buffer.from(`targets ${n}`)],
-  ]);
-  for (let version = 1; version <= root; version++) {
-    files.set(`${version}.root.json`, Buffer.from(`root ${version}`));
-  }
-  return {
-    collection: APP,
-    anchor: 'pin',
-    state: digestOf(Buffer.from(`state ${n}`)),
-    timestampVersion: n,
-    files,
-    keep: [],
-    versions: new Map([
-      ['root', root],
-      ['timestamp', n],
-      ['snapshot', n],
-      ['targets', n],
-    ]),
-    ...more,
-  };
-}
-
 /** The number of the state remembered, checked file by file; 0 for none. */
 function remembered(directory: string): number {
   const known = memoryIn(directory).load(APP);
   if (known === undefined) return 0;
   const n = known.sights.at(-1)?.timestampVersion ?? -1;
-  for (const [name, bytes] of state(n).files) expect(known.read(name).toString()).toBe(bytes.toString());
-  expect(known.state).toBe(state(n).state);
+  for (const [name, bytes] of numberedState(n).files)
+    expect(known.read(name).toString()).toBe(bytes.toString());
+  expect(known.state).toBe(numberedState(n).state);
   expect(known.highest.get('timestamp')).toBeGreaterThanOrEqual(n);
   return n;
 }
@@ -71,7 +45,7 @@ function folderOf(directory: string): string {
 test('protocol 6.2: what was verified is remembered, byte for byte', async () => {
   const directory = temporaryFolder();
   expect(memoryIn(directory).load(APP)).toBeUndefined();
-  expect(await memoryIn(directory).save(undefined, state(1))).toBe('saved');
+  expect(await memoryIn(directory).save(undefined, numberedState(1))).toBe('saved');
   const known = memoryIn(directory).load(APP);
   expect(known?.rootVersion).toBe(1);
   expect(known?.anchor).toBe('pin');
@@ -88,9 +62,9 @@ test('loading what is not there writes nothing', () => {
 test('contract (Disk): folders are 0700 and files 0600', async () => {
   const directory = path.join(temporaryFolder(), 'trust', 'dtrust');
   const memory = memoryIn(directory);
-  await memory.save(undefined, state(1));
-  await memory.save(memory.load(APP), state(2));
-  memory.noteCheck({ collection: APP, scope: '', state: state(2).state }, 7);
+  await memory.save(undefined, numberedState(1));
+  await memory.save(memory.load(APP), numberedState(2));
+  memory.noteCheck({ collection: APP, scope: '', state: numberedState(2).state }, 7);
   await memory.bind('docker.io/acme/other', APP);
   for (const line of contentOf(directory)) {
     const [, mode, kind] = line.split(' ');
@@ -102,8 +76,8 @@ test('contract (Disk): folders are 0700 and files 0600', async () => {
 test('a new state replaces the old one; roots stay, what is not named any more goes', async () => {
   const directory = temporaryFolder();
   const memory = memoryIn(directory);
-  await memory.save(undefined, state(9));
-  const next = state(10, { keep: ['1.root.json', 'not there'] });
+  await memory.save(undefined, numberedState(9));
+  const next = numberedState(10, { keep: ['1.root.json', 'not there'] });
   const files = new Map(next.files);
   files.delete('1.root.json');
   await memory.save(memory.load(APP), { ...next, files });
@@ -116,17 +90,17 @@ test('a new state replaces the old one; roots stay, what is not named any more g
 
 test('protocol 4.2: the highest version seen never falls, also when a state is lower', async () => {
   const memory = memoryIn(temporaryFolder());
-  await memory.save(undefined, state(41));
-  await memory.save(memory.load(APP), state(5));
+  await memory.save(undefined, numberedState(41));
+  await memory.save(memory.load(APP), numberedState(5));
   expect(memory.load(APP)?.highest.get('timestamp')).toBe(41);
-  await memory.save(memory.load(APP), state(42));
+  await memory.save(memory.load(APP), numberedState(42));
   expect(memory.load(APP)?.highest.get('timestamp')).toBe(42);
 });
 
 test('first sights are kept, the first of each state, the last sixteen', async () => {
   const memory = memoryIn(temporaryFolder());
-  for (let n = 1; n <= 20; n++) await memory.save(memory.load(APP), state(n));
-  await memory.save(memory.load(APP), state(20));
+  for (let n = 1; n <= 20; n++) await memory.save(memory.load(APP), numberedState(n));
+  await memory.save(memory.load(APP), numberedState(20));
   const sights = memory.load(APP)?.sights.map(({ timestampVersion }) => timestampVersion);
   expect(sights).toEqual(Array.from({ length: 16 }, (_, index) => index + 5));
 });
@@ -134,11 +108,11 @@ test('first sights are kept, the first of each state, the last sixteen', async (
 test('a file name chosen by others is no path', async () => {
   const directory = temporaryFolder();
   const files = new Map([
-    ...state(1).files,
+    ...numberedState(1).files,
     ['../../../evil', Buffer.from('x')],
     ['a/b%00', Buffer.from('y')],
   ]);
-  await memoryIn(directory).save(undefined, state(1, { files }));
+  await memoryIn(directory).save(undefined, numberedState(1, { files }));
   expect(memoryIn(directory).load(APP)?.read('../../../evil').toString()).toBe('x');
   expect(fs.readdirSync(path.dirname(directory)).includes('evil')).toBe(false);
 });
@@ -146,20 +120,20 @@ test('a file name chosen by others is no path', async () => {
 describe('the last check', () => {
   test('counts for the state it was made of', async () => {
     const memory = memoryIn(temporaryFolder());
-    await memory.save(undefined, state(1));
+    await memory.save(undefined, numberedState(1));
     expect(memory.load(APP)?.lastCheckMs()).toBeUndefined();
-    memory.noteCheck({ collection: APP, scope: '', state: state(1).state }, 1234);
+    memory.noteCheck({ collection: APP, scope: '', state: numberedState(1).state }, 1234);
     expect(memory.load(APP)?.lastCheckMs()).toBe(1234);
-    await memory.save(memory.load(APP), state(2));
+    await memory.save(memory.load(APP), numberedState(2));
     expect(memory.load(APP)?.lastCheckMs()).toBeUndefined();
   });
 
-  test.each(['', 'x', '12', `99999999999999999 ${state(1).state}\n`, `12 ${state(1).state}`])(
+  test.each(['', 'x', '12', `99999999999999999 ${numberedState(1).state}\n`, `12 ${numberedState(1).state}`])(
     'protocol 7.3: %j in its file is "not known", never a check',
     async (text) => {
       const directory = temporaryFolder();
       const memory = memoryIn(directory);
-      await memory.save(undefined, state(1));
+      await memory.save(undefined, numberedState(1));
       fs.writeFileSync(path.join(folderOf(directory), 'last-check'), text);
       expect(memory.load(APP)?.lastCheckMs()).toBeUndefined();
     },
@@ -167,10 +141,10 @@ describe('the last check', () => {
 
   test('that cannot be noted is no failure', async () => {
     const directory = temporaryFolder();
-    await memoryIn(directory).save(undefined, state(1));
+    await memoryIn(directory).save(undefined, numberedState(1));
     const { fs: failing } = faultyFileSystem({ at: 1, kind: 'error', errno: 'EROFS', lasting: true });
     memoryIn(directory, failing as typeof fs).noteCheck(
-      { collection: APP, scope: '', state: state(1).state },
+      { collection: APP, scope: '', state: numberedState(1).state },
       1,
     );
     expect(memoryIn(directory).load(APP)?.lastCheckMs()).toBeUndefined();
@@ -181,12 +155,12 @@ describe('two processes', () => {
   test('the one that verified against an older memory is told, and nothing changes', async () => {
     const directory = temporaryFolder();
     const [one, two] = [memoryIn(directory), memoryIn(directory)];
-    await one.save(undefined, state(1));
+    await one.save(undefined, numberedState(1));
     const before = one.load(APP);
-    expect(await two.save(two.load(APP), state(3))).toBe('saved');
+    expect(await two.save(two.load(APP), numberedState(3))).toBe('saved');
     const content = contentOf(directory);
-    expect(await one.save(before, state(2))).toBe('conflict');
-    expect(await one.save(undefined, state(2))).toBe('conflict');
+    expect(await one.save(before, numberedState(2))).toBe('conflict');
+    expect(await one.save(undefined, numberedState(2))).toBe('conflict');
     expect(contentOf(directory)).toEqual(content);
     expect(remembered(directory)).toBe(3);
   });
@@ -194,8 +168,8 @@ describe('two processes', () => {
   test('that verified the same state agree', async () => {
     const directory = temporaryFolder();
     const [one, two] = [memoryIn(directory), memoryIn(directory)];
-    expect(await one.save(undefined, state(1))).toBe('saved');
-    expect(await two.save(undefined, state(1))).toBe('saved');
+    expect(await one.save(undefined, numberedState(1))).toBe('saved');
+    expect(await two.save(undefined, numberedState(1))).toBe('saved');
   });
 
   test('many at once: the last state is one of theirs, whole, and none is lower than the one before', async () => {
@@ -205,7 +179,7 @@ describe('two processes', () => {
       for (;;) {
         const known = memory.load(APP);
         if ((known?.highest.get('timestamp') ?? 0) >= n) return;
-        if ((await memory.save(known, state(n))) === 'saved') return;
+        if ((await memory.save(known, numberedState(n))) === 'saved') return;
       }
     };
     await Promise.all(Array.from({ length: 12 }, (_, index) => raise(((index * 7) % 12) + 1)));
@@ -271,20 +245,24 @@ describe('protocol 6.3: memory that cannot be read is MEMORY_DAMAGED, never firs
 
   test.each(damages)('%s', async (_what, damage) => {
     const directory = temporaryFolder();
-    await memoryIn(directory).save(undefined, state(7));
+    await memoryIn(directory).save(undefined, numberedState(7));
     const folder = folderOf(directory);
     damage(folder);
     const content = contentOf(directory);
     const error = throwsCode(() => memoryIn(directory).load(APP), LocalStateError, 'MEMORY_DAMAGED');
     expect(error.hints.join()).toContain('pin');
-    await rejectsCode(memoryIn(directory).save(undefined, state(8)), LocalStateError, 'MEMORY_DAMAGED');
+    await rejectsCode(
+      memoryIn(directory).save(undefined, numberedState(8)),
+      LocalStateError,
+      'MEMORY_DAMAGED',
+    );
     expect(contentOf(directory)).toEqual(content);
   });
 
   test('a remembered file is gone, shorter, or has other bytes', async () => {
     const directory = temporaryFolder();
     const memory = memoryIn(directory);
-    await memory.save(undefined, state(7));
+    await memory.save(undefined, numberedState(7));
     const known = memory.load(APP);
     const file = path.join(folderOf(directory), `${digestOf(Buffer.from('timestamp 7')).slice(7)}.json`);
     fs.writeFileSync(file, 'timestamp 8');
@@ -298,9 +276,9 @@ describe('protocol 6.3: memory that cannot be read is MEMORY_DAMAGED, never firs
 
   test("another collection's folder in its place", async () => {
     const directory = temporaryFolder();
-    await memoryIn(directory).save(undefined, state(7, { collection: 'docker.io/acme/other' }));
+    await memoryIn(directory).save(undefined, numberedState(7, { collection: 'docker.io/acme/other' }));
     const other = folderOf(directory);
-    await memoryIn(directory).save(undefined, state(7));
+    await memoryIn(directory).save(undefined, numberedState(7));
     const [mine] = fs
       .readdirSync(path.join(directory, 'memory'))
       .filter((name) => name !== path.basename(other));
@@ -313,7 +291,7 @@ describe('protocol 6.3: memory that cannot be read is MEMORY_DAMAGED, never firs
 
   test('permission denied and a failing disk', async () => {
     const directory = temporaryFolder();
-    await memoryIn(directory).save(undefined, state(7));
+    await memoryIn(directory).save(undefined, numberedState(7));
     for (const errno of ['EACCES', 'EIO', 'ENOTDIR', 'ELOOP']) {
       const { fs: failing } = faultyFileSystem({ at: 1, kind: 'error', errno });
       throwsCode(
@@ -327,12 +305,12 @@ describe('protocol 6.3: memory that cannot be read is MEMORY_DAMAGED, never firs
 
 test('a memory of a newer format is MEMORY_NEWER, and left untouched', async () => {
   const directory = temporaryFolder();
-  await memoryIn(directory).save(undefined, state(7));
+  await memoryIn(directory).save(undefined, numberedState(7));
   const file = path.join(folderOf(directory), 'memory.json');
   fs.writeFileSync(file, '{"format":2,"anything":"else"}');
   const content = contentOf(directory);
   throwsCode(() => memoryIn(directory).load(APP), LocalStateError, 'MEMORY_NEWER');
-  await rejectsCode(memoryIn(directory).save(undefined, state(8)), LocalStateError, 'MEMORY_NEWER');
+  await rejectsCode(memoryIn(directory).save(undefined, numberedState(8)), LocalStateError, 'MEMORY_NEWER');
   expect(contentOf(directory)).toEqual(content);
 });
 
@@ -347,12 +325,12 @@ describe('a process that is killed', () => {
     async (_what, before) => {
       const prepare = async () => {
         const directory = temporaryFolder();
-        if (before > 0) await memoryIn(directory).save(undefined, state(before));
+        if (before > 0) await memoryIn(directory).save(undefined, numberedState(before));
         return directory;
       };
       const save = async (directory: string, fileSystem: typeof fs) => {
         const memory = memoryIn(directory, fileSystem, DEAD);
-        return memory.save(memory.load(APP), state(before + 1, { keep: ['1.root.json'] }));
+        return memory.save(memory.load(APP), numberedState(before + 1, { keep: ['1.root.json'] }));
       };
       const counted = faultyFileSystem();
       await save(await prepare(), counted.fs as typeof fs);
@@ -368,9 +346,9 @@ describe('a process that is killed', () => {
         outcomes.add(found);
         // The next process goes on from there and clears what was left.
         const memory = memoryIn(directory);
-        expect(await memory.save(memory.load(APP), state(before + 2, { keep: ['1.root.json'] }))).toBe(
-          'saved',
-        );
+        expect(
+          await memory.save(memory.load(APP), numberedState(before + 2, { keep: ['1.root.json'] })),
+        ).toBe('saved');
         expect(remembered(directory)).toBe(before + 2);
         expect(fs.readdirSync(folderOf(directory)).filter((name) => name.endsWith('.tmp'))).toEqual([]);
       }
@@ -383,11 +361,11 @@ describe('a process that is killed', () => {
     async (_what, before) => {
       for (let at = 1; ; at++) {
         const directory = temporaryFolder();
-        if (before > 0) await memoryIn(directory).save(undefined, state(before));
+        if (before > 0) await memoryIn(directory).save(undefined, numberedState(before));
         const faulty = faultyFileSystem({ at, kind: 'error', errno: 'EIO' });
         const memory = memoryIn(directory, faulty.fs as typeof fs);
         const outcome = await Promise.resolve()
-          .then(() => memory.save(memory.load(APP), state(before + 1, { keep: ['1.root.json'] })))
+          .then(() => memory.save(memory.load(APP), numberedState(before + 1, { keep: ['1.root.json'] })))
           .catch((error: unknown) => error);
         if (faulty.calls.length < at) break;
         if (outcome !== 'saved') {
@@ -407,16 +385,16 @@ describe('a disk that refuses', () => {
   ] as const)('%s from any call on is %s, and the memory stays as it was', async (errno, code) => {
     const counted = faultyFileSystem();
     const first = temporaryFolder();
-    await memoryIn(first).save(undefined, state(1));
+    await memoryIn(first).save(undefined, numberedState(1));
     const counting = memoryIn(first, counted.fs as typeof fs);
-    await counting.save(counting.load(APP), state(2));
+    await counting.save(counting.load(APP), numberedState(2));
     let refused = 0;
     for (let at = 1; at <= counted.calls.length; at++) {
       const directory = temporaryFolder();
-      await memoryIn(directory).save(undefined, state(1));
+      await memoryIn(directory).save(undefined, numberedState(1));
       const failing = faultyFileSystem({ at, kind: 'error', errno, lasting: true }).fs as typeof fs;
       const memory = memoryIn(directory, failing, DEAD);
-      const outcome = await memory.save(memory.load(APP), state(2)).catch((error: unknown) => error);
+      const outcome = await memory.save(memory.load(APP), numberedState(2)).catch((error: unknown) => error);
       if (outcome === 'saved') {
         expect(remembered(directory)).toBe(2);
         continue;
@@ -453,10 +431,10 @@ test('contract (Disk): without a home folder nothing is remembered, and saving s
   const memory = memoryIn(undefined);
   expect(memory.load(APP)).toBeUndefined();
   expect(memory.collectionOf(APP)).toBeUndefined();
-  await rejectsCode(memory.save(undefined, state(1)), LocalStateError, 'MEMORY_UNWRITABLE');
+  await rejectsCode(memory.save(undefined, numberedState(1)), LocalStateError, 'MEMORY_UNWRITABLE');
   await rejectsCode(memory.bind(APP, APP), LocalStateError, 'MEMORY_UNWRITABLE');
   throwsCode(() => memory.assertWritable(), LocalStateError, 'MEMORY_UNWRITABLE');
-  memory.noteCheck({ collection: APP, scope: '', state: state(1).state }, 1);
+  memory.noteCheck({ collection: APP, scope: '', state: numberedState(1).state }, 1);
 });
 
 describe('protocol 6.2: the map from repository to collection', () => {
@@ -476,7 +454,7 @@ describe('protocol 6.2: the map from repository to collection', () => {
 
 test('protocol 1.3: one loopback name on two engines is two memories', async () => {
   const memory = memoryIn(temporaryFolder());
-  await memory.save(undefined, state(1, { collection: 'localhost:5000/app', scope: 'engine one' }));
+  await memory.save(undefined, numberedState(1, { collection: 'localhost:5000/app', scope: 'engine one' }));
   expect(memory.load('localhost:5000/app', 'engine two')).toBeUndefined();
   expect(memory.load('localhost:5000/app')).toBeUndefined();
   expect(memory.load('localhost:5000/app', 'engine one')?.scope).toBe('engine one');

@@ -61,8 +61,10 @@ export function makeWorld(
   };
 }
 
+/** The memory of one process; its wall clock stands at the simulator's now. */
 export function memoryIn(directory: string | undefined, fileSystem: typeof fs = fs) {
-  return openMemory({ fs: fileSystem, directory, clock: systemClock, waitMs: 2000 });
+  const clock = { ...systemClock, now: () => SIM_NOW_MS };
+  return openMemory({ fs: fileSystem, directory, clock, waitMs: 2000 });
 }
 
 /** The opening is refused, and nothing on disk has changed by it. Returns the error. */
