@@ -49,15 +49,15 @@ export function parseErrorBody(body: Uint8Array): ErrorBody {
   return { codes, message };
 }
 
+/** The codes that say so; NOT_FOUND is Harbor's own, which answers nothing else for what it does not have. */
+const ABSENT: ReadonlySet<string> = new Set(['MANIFEST_UNKNOWN', 'NAME_UNKNOWN', 'NOT_FOUND']);
+
 /**
  * Protocol 3.3: whether an answer says that the manifest or its repository does not exist. A bare 404 says
  * only that something on the way does not know the address. [A proxy's 404 would read as "not signed yet".]
  */
 export function saysAbsent(response: HttpResponse): boolean {
-  return (
-    response.status === 404 &&
-    parseErrorBody(response.body).codes.some((code) => code === 'MANIFEST_UNKNOWN' || code === 'NAME_UNKNOWN')
-  );
+  return response.status === 404 && parseErrorBody(response.body).codes.some((code) => ABSENT.has(code));
 }
 
 /** An address for messages: origin and path, never the query (uploads carry their state, tokens, there). */

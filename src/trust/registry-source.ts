@@ -3,7 +3,8 @@
  *
  * One GET brings a state with its small files, one HEAD says whether it changed; other files come by digest.
  * The tag is an untrusted pointer: this file decides nothing but whether there is something, and whether it has
- * the form of trust data. Only the registry's own MANIFEST_UNKNOWN or NAME_UNKNOWN is "there is nothing".
+ * the form of trust data. Only the registry's own code for an unknown manifest or name (MANIFEST_UNKNOWN,
+ * NAME_UNKNOWN, Harbor's NOT_FOUND) is "there is nothing".
  */
 import { hasCode, RegistryError } from '../lib/errors.ts';
 import { type Digest, digestOf, isSha256 } from '../reference/digest.ts';

@@ -65,13 +65,16 @@ describe('manifests', () => {
     expect(await client.headManifest(APP, TAG)).toEqual({ mediaType: OCI });
   });
 
-  it.each(['MANIFEST_UNKNOWN', 'NAME_UNKNOWN'])('protocol 3.3: 404 with %s means absent', async (code) => {
-    const { registry, client } = broken({ status: 404, code });
-    expect(await client.getManifest(APP, TAG)).toBeUndefined();
-    expect(await client.headManifest(APP, TAG)).toBeUndefined();
-    // A HEAD has no body, so the reason is asked for with a GET.
-    expect(registry.requests()).toEqual(['GET manifests/1.0', 'HEAD manifests/1.0', 'GET manifests/1.0']);
-  });
+  it.each(['MANIFEST_UNKNOWN', 'NAME_UNKNOWN', 'NOT_FOUND'])(
+    'protocol 3.3: 404 with %s means absent',
+    async (code) => {
+      const { registry, client } = broken({ status: 404, code });
+      expect(await client.getManifest(APP, TAG)).toBeUndefined();
+      expect(await client.headManifest(APP, TAG)).toBeUndefined();
+      // A HEAD has no body, so the reason is asked for with a GET.
+      expect(registry.requests()).toEqual(['GET manifests/1.0', 'HEAD manifests/1.0', 'GET manifests/1.0']);
+    },
+  );
 
   it('protocol 3.3: a HEAD that says 404 is not absence when the GET then finds it', async () => {
     const { registry, client } = setUp();
