@@ -9,16 +9,35 @@ import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type BuildResult, build as esbuild, type Metafile } from 'esbuild';
+import { lazyBuiltins } from './build/builtins.ts';
 import { leaveOut } from './build/leave-out.ts';
 import { thirdPartyNotice } from './build/licenses.ts';
+import { type Merged, mergeStart } from './build/merge-start.ts';
 
 export const projectRoot: string = fileURLToPath(new URL('..', import.meta.url));
 
-/** CommonJS packages ask for built-ins by `require`, which ES modules do not have. */
+/**
+ * CommonJS packages ask for built-ins by `require`, which ES modules do not have. Everything else that they ask for is
+ * packed or left out.
+ */
 const requireForCommonJs = [
-  "import { createRequire as makeRequire } from 'node:module';",
-  'const require = makeRequire(import.meta.url);',
-].join('\n');
+  'const require = (name) => {',
+  'const found = process.getBuiltinModule(name);',
+  "if (found === undefined) throw new Error(name + ' is not in this build of dtrust');",
+  'return found; };',
+].join(' ');
+
+/** How the text of a chunk is written; names stay readable, so that a stack trace says where it happened. */
+const form = {
+  format: 'esm',
+  platform: 'node',
+  target: 'node24',
+  minifyWhitespace: true,
+  minifySyntax: true,
+  minifyIdentifiers: false,
+  legalComments: 'none',
+  logLevel: 'warning',
+} as const;
 
 export interface BuildOptions {
   /** Absolute; created when missing. Files of an earlier build that are not made again are removed. */
@@ -30,6 +49,7 @@ export interface BuildOptions {
 /** Builds and returns esbuild's metafile; file names in it are relative to the project's folder. */
 export async function build(options: BuildOptions): Promise<Metafile> {
   const result = await esbuild({
+    ...form,
     absWorkingDir: projectRoot,
     entryPoints: [...(options.entryPoints ?? ['src/main.ts'])],
     outdir: options.outdir,
@@ -37,36 +57,43 @@ export async function build(options: BuildOptions): Promise<Metafile> {
     chunkNames: 'chunks/[name]-[hash]',
     bundle: true,
     splitting: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node24',
-    // Names stay readable: a stack trace in a bug report should say where it happened.
-    minifyWhitespace: true,
-    minifySyntax: true,
-    minifyIdentifiers: false,
-    legalComments: 'none',
     banner: { js: requireForCommonJs },
     // The optional native package is found at run time, or not.
     external: ['keytar', '@github/keytar'],
     // undici asks for this name to tell a bundle without its second, experimental HTTP parser.
     define: { esbuildDetection: 'true' },
-    plugins: [leaveOut],
+    plugins: [leaveOut, lazyBuiltins],
     metafile: true,
     write: false,
-    logLevel: 'warning',
   });
-  writeOutputs(result, options.outdir);
-  return result.metafile;
+  const written = await putTogether(result, options);
+  writeFiles(written, options.outdir);
+  return written.metafile;
+}
+
+/** The entry and what it imports statically become one file; builds of several entries are left as they are. */
+async function putTogether(result: Outputs, options: BuildOptions): Promise<Merged> {
+  const prefix = `${path.relative(projectRoot, options.outdir).split(path.sep).join('/')}/`;
+  const files = new Map(
+    result.outputFiles.map((file) => [
+      path.relative(options.outdir, file.path).split(path.sep).join('/'),
+      file.text,
+    ]),
+  );
+  const entries = [...files.keys()].filter((name) => !name.includes('/'));
+  const [entry] = entries;
+  if (entry === undefined || entries.length > 1) return { files, metafile: result.metafile };
+  const start = staticOutputs(result.metafile, `${prefix}${entry}`).map((name) => name.slice(prefix.length));
+  return await mergeStart({ files, metafile: result.metafile, prefix, entry, start, form });
 }
 
 type Outputs = Pick<BuildResult<{ write: false; metafile: true }>, 'outputFiles' | 'metafile'>;
 
 /** Writes each file under a temporary name first: a dtrust that runs meanwhile never reads half a chunk. */
-function writeOutputs(result: Outputs, outdir: string): void {
-  const files = new Map<string, Uint8Array | string>();
-  for (const file of result.outputFiles) files.set(path.relative(outdir, file.path), file.contents);
-  files.set('meta.json', `${JSON.stringify(result.metafile)}\n`);
-  files.set('THIRD-PARTY-LICENSES.txt', thirdPartyNotice(result.metafile, projectRoot));
+function writeFiles(written: Merged, outdir: string): void {
+  const files = new Map(written.files);
+  files.set('meta.json', `${JSON.stringify(written.metafile)}\n`);
+  files.set('THIRD-PARTY-LICENSES.txt', thirdPartyNotice(written.metafile, projectRoot));
   for (const [name, contents] of files) {
     const target = path.join(outdir, name);
     mkdirSync(path.dirname(target), { recursive: true });
@@ -74,7 +101,7 @@ function writeOutputs(result: Outputs, outdir: string): void {
     renameSync(`${target}.${process.pid}.part`, target);
   }
   for (const name of readdirSync(outdir, { recursive: true, encoding: 'utf8' })) {
-    const stale = /\.(js|txt|json)$/.test(name) && !files.has(name);
+    const stale = /\.(js|txt|json)$/.test(name) && !files.has(name.split(path.sep).join('/'));
     if (stale) rmSync(path.join(outdir, name), { force: true });
   }
 }

@@ -57,11 +57,19 @@ describe('contract (Packages and start-up): what main reaches statically', () =>
     expect(staticExternals(metafile, entry).filter((name) => !name.startsWith('node:'))).toEqual([]);
   });
 
-  test('imports no built-in that is slow to load: tls, https, http, http2 come with what needs them', () => {
-    const found = staticExternals(metafile, entry);
-    expect(
-      found.filter((name) => /^node:(tls|https?|http2|sqlite|worker_threads|inspector)$/.test(name)),
-    ).toEqual([]);
+  test('is one file', () => {
+    expect(staticOutputs(metafile, entry)).toEqual([entry]);
+  });
+
+  test('loads no built-in that is slow to load: they come with what needs them', async () => {
+    const main = path.join(folder, 'dist', 'main.js');
+    const script = `import(${JSON.stringify(main)}).then(() => console.log(process.moduleLoadList.join('\\n')));`;
+    const { stdout } = await promisify(execFile)(process.execPath, ['-e', script]);
+    const loaded = stdout.split('\n').map((line) => line.replace(/^NativeModule /, ''));
+    expect(loaded).toContain('path');
+    expect(loaded.filter((name) => /^(tls|https?|http2|net|child_process|zlib|sqlite)$/.test(name))).toEqual(
+      [],
+    );
   });
 
   test('is small', () => {
@@ -125,6 +133,32 @@ describe('the build', () => {
     expect(notice).toContain('dockerode 5.');
     const metafile = JSON.parse(readFileSync(path.join(folder, 'both', 'meta.json'), 'utf8')) as Metafile;
     expect(packedPackages(metafile).length).toBeGreaterThanOrEqual(4);
+  });
+
+  test('puts the start together without making any module twice', async () => {
+    const files = {
+      'start.mjs': `
+        import { Shared } from './shared.mjs';
+        import { count as counted } from './counted.mjs';
+        export async function main() {
+          const { make, again } = await import('./later.mjs');
+          console.log(make() instanceof Shared, again() === counted, (await import('./shared.mjs')).Shared === Shared);
+        }
+        setImmediate(main);`,
+      'shared.mjs': "import { count } from './counted.mjs'; export class Shared { number = count; }",
+      'counted.mjs': 'export let count = Symbol();',
+      'later.mjs': `
+        import { Shared } from './shared.mjs';
+        import { count } from './counted.mjs';
+        export const make = () => new Shared();
+        export const again = () => count;`,
+    };
+    for (const [name, text] of Object.entries(files)) writeFileSync(path.join(folder, name), text);
+    const outdir = path.join(folder, 'start');
+    const metafile = await build({ outdir, entryPoints: [path.join(folder, 'start.mjs')] });
+    expect(staticOutputs(metafile, entryOf(metafile, 'start.mjs'))).toHaveLength(1);
+    const run = await promisify(execFile)(process.execPath, [path.join(outdir, 'start.js')]);
+    expect(run.stdout).toBe('true true true\n');
   });
 
   test('removes what an earlier build wrote, and leaves no half-written file', async () => {
