@@ -232,9 +232,13 @@ function usedKeys(table: JsonObject, roles: readonly JsonValue[]): JsonObject {
   return new Map([...table].filter(([keyid]) => used.has(keyid)));
 }
 
-/** The keys, with those added that are not among them by content. */
+/** The keys of both, each content once; keys that are not understood are kept as they are. */
 export function unionOfKeys(keys: readonly PublicKey[], more: readonly PublicKey[]): readonly PublicKey[] {
-  return [...keys, ...withoutKeys(more, keys)];
+  const union: PublicKey[] = [];
+  for (const key of [...keys, ...more]) {
+    if (!union.some((other) => isSameKey(key, other))) union.push(key);
+  }
+  return union;
 }
 
 /** The keys without those that are among `others` by content. */
