@@ -8,6 +8,7 @@ import type { Reference, Repository, Tag } from '../reference/reference.ts';
 import { isTag } from '../reference/reference.ts';
 import type { EngineEndpoint } from '../settings/contexts.ts';
 import { assertVersion, atLeastVersion, negotiateVersion } from './api-version.ts';
+import { describeEndpoint } from './endpoint-name.ts';
 import type {
   CallOptions,
   Engine,
@@ -32,22 +33,6 @@ const NO_AUTH = 'e30=';
 /** The header's text as docker-modem takes it. The engine reads base64url only with its padding. */
 function authConfig(auth = NO_AUTH): { key: string } {
   return { key: auth.padEnd(Math.ceil(auth.length / 4) * 4, '=') };
-}
-
-/** Reads the endpoint's name for messages. */
-export function describeEndpoint(endpoint: EngineEndpoint): string {
-  switch (endpoint.kind) {
-    case 'unix':
-      return `unix://${endpoint.path}`;
-    case 'npipe':
-      return `npipe://${endpoint.path.replaceAll('\\', '/')}`;
-    case 'ssh':
-      return endpoint.url;
-    case 'tcp': {
-      const host = endpoint.host.includes(':') ? `[${endpoint.host}]` : endpoint.host;
-      return `tcp://${host}:${endpoint.port}${endpoint.basePath ?? ''}`;
-    }
-  }
 }
 
 /**
