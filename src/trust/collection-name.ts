@@ -10,6 +10,8 @@ export interface CollectionName {
   readonly collection: string;
   /** Said once, when the repository moves. */
   readonly notices: readonly string[];
+  /** What it is bound to now, where that is written down. */
+  readonly bound: string | undefined;
 }
 
 /**
@@ -20,10 +22,10 @@ export function collectionFor(options: OpenOptions): CollectionName {
   const repository = options.repository.canonical;
   const bound = memory.collectionOf(repository);
   const wanted = options.collection ?? bound ?? repository;
-  const own = memory.load(repository, memoryScope) === undefined ? undefined : repository;
-  const known = bound ?? (wanted === repository ? undefined : own);
-  if (known === undefined || known === wanted) {
-    return { collection: wanted, notices: [] };
+  const known =
+    bound ?? (wanted !== repository && memory.load(repository, memoryScope) ? repository : wanted);
+  if (known === wanted) {
+    return { collection: wanted, notices: [], bound };
   }
   if (options.mayMove !== true) {
     throw new TrustError({
@@ -39,6 +41,7 @@ export function collectionFor(options: OpenOptions): CollectionName {
   }
   return {
     collection: wanted,
+    bound,
     notices: [
       `by policy, ${repository} now belongs to the collection ${escapeShort(wanted)}, ` +
         `before to ${escapeShort(known)}`,
@@ -51,9 +54,8 @@ export function collectionFor(options: OpenOptions): CollectionName {
  *
  * @throws LocalStateError MEMORY_DAMAGED, MEMORY_NEWER, DISK_FULL, LOCK_TIMEOUT
  */
-export async function noteMove(options: OpenOptions, collection: string): Promise<void> {
+export async function noteMove(options: OpenOptions, { collection, bound }: CollectionName): Promise<void> {
   const { memory, repository } = options;
-  const bound = memory.collectionOf(repository.canonical);
   if ((bound ?? repository.canonical) === collection) {
     return;
   }

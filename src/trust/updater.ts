@@ -56,7 +56,8 @@ export async function openCollection(options: OpenOptions): Promise<VerifiedColl
 }
 
 async function open(options: OpenOptions, goneState: Digest | undefined): Promise<VerifiedCollection> {
-  const { collection, notices } = collectionFor(options);
+  const name = collectionFor(options);
+  const { collection, notices } = name;
   const { pins, repository } = options;
   const session: Session = {
     options,
@@ -68,7 +69,7 @@ async function open(options: OpenOptions, goneState: Digest | undefined): Promis
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const opened = await tryOnce(session);
     if (opened !== undefined) {
-      await noteMove(options, collection);
+      await noteMove(options, name);
       return opened;
     }
   }

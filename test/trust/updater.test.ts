@@ -506,6 +506,49 @@ describe('two processes at once', () => {
   });
 });
 
+describe('what is written, and when', () => {
+  const steps: readonly (readonly [string, string, string])[] = [
+    ['TUF 5.3.8', '2.root.json', 'snapshot'],
+    ['TUF 5.4.5', 'timestamp.json', 'snapshot'],
+    ['TUF 5.5.7', '2.snapshot.json', 'targets'],
+    ['TUF 5.6.6', '2.targets.json', 'targets'],
+  ];
+
+  test.each(steps)(
+    '%s: %s is stored as it came, once the whole state is accepted',
+    async (_step, name, later) => {
+      const world = makeWorld();
+      await world.open();
+      world.sim.rotate(() => undefined);
+      world.sim.putTarget(`${APP}:2.0`).publish('targets');
+      world.sim.corrupt(later, 'one byte changed');
+      await world.open().catch(() => undefined);
+      expect(memoryIn(world.directory).load(APP)?.highest.get('timestamp')).toBe(1);
+      world.sim.heal();
+      const served = world.sim.files().get(name);
+      await world.open();
+      expect(memoryIn(world.directory).load(APP)?.read(name)).toEqual(Buffer.from(served ?? []));
+    },
+  );
+
+  test('TUF 5.1: one start time decides, whatever the clock of the machine says', async () => {
+    const world = makeWorld();
+    await world.open({ startTimeMs: SIM_NOW_MS + 364 * DAY });
+    await refusedWithoutTrace(world, 'ROLE_EXPIRED', { startTimeMs: SIM_NOW_MS + 365 * DAY });
+    await refusedWithoutTrace(world, 'ROLE_EXPIRED', { startTimeMs: Number.NaN });
+  });
+
+  test('TUF 5.2: the remembered root is where it starts, not what the state lists', async () => {
+    const world = makeWorld();
+    await world.open();
+    world.sim.publish();
+    const other = new Map(world.sim.files());
+    other.set('1.root.json', Buffer.from('garbage that is never looked at'));
+    world.source.files = () => other;
+    expect((await world.open()).trusted.root.bytes).toEqual(Buffer.from(world.sim.rootBytes(1)));
+  });
+});
+
 describe('use', () => {
   test('a tag that is not signed, and one signed by a role that does not release', async () => {
     const world = makeWorld({ prepare: withReleases });
