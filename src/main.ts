@@ -11,7 +11,6 @@ import tty from 'node:tty';
 import { fileURLToPath } from 'node:url';
 import { type ParsedArgv, parseDockerArgv, stripContentTrustFlag } from './cli/argv.ts';
 import { contentTrustEnabled } from './cli/content-trust.ts';
-import { CommandLineError } from './cli/pflag.ts';
 import type { Context } from './commands/context.ts';
 import { exitStatusOf } from './commands/exit-status.ts';
 import { renderError } from './commands/report-error.ts';
@@ -110,13 +109,11 @@ function createContext(parsed: ParsedArgv, env: Environment): Context {
     pid: process.pid,
     userHome: homeOfUser(),
     random: Math.random,
-    out: (text) => {
-      // The reader has gone (`| head`): there is nobody to work for.
-      if (!writeAll(STDOUT, text)) process.exit(128 + 13);
-    },
+    // A reader that has gone (`| head`) loses the rest; what was begun is still brought to its end.
+    out: (text) => void writeAll(STDOUT, text),
     err: (text) => void writeAll(STDERR, text),
     isTerminal: (fd) => tty.isatty(fd),
-    columns: terminalColumns,
+    columns: terminalWidth(),
     signal: stopSignal(),
   };
 }
@@ -134,9 +131,14 @@ function stopSignal(): AbortSignal {
   return controller.signal;
 }
 
-/** Width of the terminal on stdout; docker takes 200 where it cannot be known. */
-function terminalColumns(): number {
-  return tty.isatty(STDOUT) ? new tty.WriteStream(STDOUT).columns : 200;
+/** Width of the terminal on stdout as it is now; docker takes 200 where it cannot be known. */
+function terminalWidth(): () => number {
+  let stream: tty.WriteStream | undefined;
+  return () => {
+    if (!tty.isatty(STDOUT)) return 200;
+    stream ??= new tty.WriteStream(STDOUT);
+    return stream.getWindowSize()[0];
+  };
 }
 
 function configFolder(parsed: ParsedArgv, env: Environment): string {
@@ -155,15 +157,5 @@ function homeOfUser(): string | undefined {
 
 function report(error: unknown, env: Environment): void {
   if (error instanceof Interrupted) return;
-  if (error instanceof CommandLineError) {
-    const usage = `\nUsage:  ${error.usage}\n\nRun '${commandOf(error.usage)} --help' for more information\n`;
-    writeAll(STDERR, `${error.message}\n${usage}`);
-    return;
-  }
   writeAll(STDERR, renderError(error, { json: env.errors === 'json', debug: env.debug === '1' }));
-}
-
-/** `docker pull` of `docker pull [OPTIONS] NAME[:TAG|@DIGEST]`. */
-function commandOf(usage: string): string {
-  return usage.replace(/ (?:\[|[A-Z]).*$/, '');
 }

@@ -71,6 +71,7 @@ export async function pullNamedDigest(
     await sayWhatIsSigned(services, { ...reference, tag: reference.tag }, digest);
   const engine = await services.engine();
   const admission = admitDigest({ ...reference, digest }, options.platform);
+  if (!options.quiet) context.err('dtrust: pulled as named by its digest; no signature was asked for\n');
   await pullBytes(services, engine, options, admission);
   context.out(`${reference.canonical}\n`);
 }

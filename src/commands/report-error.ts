@@ -4,6 +4,7 @@
  * on stderr; `DTRUST_DEBUG=1` adds specification step, role and the chain of causes. Never a stack for a
  * foreseeable failure; an unforeseen one is a bug and says so.
  */
+import { CommandLineError } from '../cli/pflag.ts';
 import { DtrustError, NetworkError, RegistryError, TrustError } from '../lib/errors.ts';
 import { escapeText } from '../lib/escape.ts';
 
@@ -15,11 +16,22 @@ export interface ReportOptions {
 /** The text for stderr, each line ended. */
 export function renderError(error: unknown, options: ReportOptions): string {
   if (!(error instanceof DtrustError)) return renderBug(error);
-  const lines = [`dtrust: ${verdict(error)}: ${error.message} (${error.code})`];
-  for (const hint of error.hints) lines.push(`dtrust: hint: ${hint}`);
+  const lines = error instanceof CommandLineError ? usageLines(error) : refusalLines(error);
   if (options.debug) lines.push(...debugLines(error));
   if (options.json) lines.push(JSON.stringify(jsonOf(error)));
   return `${lines.join('\n')}\n`;
+}
+
+function refusalLines(error: DtrustError): string[] {
+  const hints = error.hints.map((hint) => `dtrust: hint: ${hint}`);
+  return [`dtrust: ${verdict(error)}: ${error.message} (${error.code})`, ...hints];
+}
+
+/** What docker would refuse as well, in docker's words. */
+function usageLines({ message, usage }: CommandLineError): string[] {
+  // `docker pull` of `docker pull [OPTIONS] NAME[:TAG|@DIGEST]`
+  const command = usage.replace(/ (?:\[|[A-Z]).*$/, '');
+  return [message, '', `Usage:  ${usage}`, '', `Run '${command} --help' for more information`];
 }
 
 /** Evidence that was refused and a source that could not be reached must never read alike. */
