@@ -11,7 +11,9 @@
  */
 import { LocalStateError, TrustError } from '../lib/errors.ts';
 import { escapeShort } from '../lib/escape.ts';
+import { settle, unsettle } from '../lib/settle.ts';
 import type { Digest } from '../reference/digest.ts';
+import { noTrustData, trustDataGone } from './absent.ts';
 import type { OpenOptions, VerifiedCollection } from './collection.ts';
 import { BlobGone, CollectionFiles } from './collection-files.ts';
 import { collectionFor, noteMove } from './collection-name.ts';
@@ -105,7 +107,7 @@ async function openNew(session: Session): Promise<VerifiedCollection | undefined
   const { options, pin, collection } = session;
   const listing = await options.source.fetchState(options.signal);
   if (listing === undefined) {
-    throw pin === undefined ? noTrustData(session) : trustDataGone(session, 'there is a pin for it');
+    throw pin === undefined ? noTrustData(options) : trustDataGone(options, 'there is a pin for it');
   }
   return inState(listing, async () => {
     const files = new CollectionFiles(options.source, undefined, listing, options.signal);
@@ -122,14 +124,14 @@ async function openKnown(session: Session, remembered: Remembered): Promise<Veri
   const known = verifyRemembered(remembered, options, pin);
   const head = unsettle(await answer);
   if (head === undefined) {
-    throw trustDataGone(session, 'it was seen here before');
+    throw trustDataGone(options, 'it was seen here before');
   }
   if (head === remembered.state) {
     return unchangedState(session, remembered, known, undefined);
   }
   const listing = await options.source.fetchState(options.signal);
   if (listing === undefined) {
-    throw trustDataGone(session, 'it was seen here before');
+    throw trustDataGone(options, 'it was seen here before');
   }
   if (listing.digest === remembered.state) {
     return unchangedState(session, remembered, known, listing);
@@ -319,46 +321,4 @@ function retryGone(session: Session, error: StateGone): undefined {
   }
   session.goneState = error.digest;
   return undefined;
-}
-
-function noTrustData({ options }: Session): TrustError {
-  const repository = options.repository.canonical;
-  return new TrustError({
-    code: 'NO_TRUST_DATA',
-    message: `no trust data for ${repository} in ${options.source.description}`,
-    spec: 'protocol 3.3',
-    reference: repository,
-  });
-}
-
-/** Protocol 4.4, 7.1: what was there once, or is pinned, and is not there now, was taken away. */
-function trustDataGone({ options }: Session, because: string): TrustError {
-  const repository = options.repository.canonical;
-  return new TrustError({
-    code: 'TRUST_DATA_GONE',
-    message: `the trust data of ${repository} is gone from ${options.source.description}: ${because}`,
-    attack: 'rollback',
-    spec: 'protocol 7.1',
-    reference: repository,
-    hints: [
-      `dtrust trust restore ${repository} publishes the newest state known on a machine that has its keys`,
-    ],
-  });
-}
-
-type Settled<T> = { readonly value: T } | { readonly reason: unknown };
-
-/** A promise that never rejects, for work that is awaited later than it may fail. */
-function settle<T>(work: Promise<T>): Promise<Settled<T>> {
-  return work.then(
-    (value) => ({ value }),
-    (reason: unknown) => ({ reason }),
-  );
-}
-
-function unsettle<T>(outcome: Settled<T>): T {
-  if ('value' in outcome) {
-    return outcome.value;
-  }
-  throw outcome.reason;
 }
