@@ -87,6 +87,8 @@ async function answerFirstUse(services: Services, offer: FirstUseOffer, mayAsk: 
   const canPrompt = mayAsk && terminal.canPrompt();
   const decision = decideFirstUse(offer, { mode: context.env.firstUse, canPrompt });
   if (decision.kind === 'refuse') throw decision.error;
+  // Nobody is asked about a key that could not be remembered.
+  offer.assertStorable();
   if (decision.kind === 'accept') {
     for (const line of decision.notice) note(context, line);
     return true;
