@@ -11,45 +11,100 @@ import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../.
 
 /** The bytes a signature is made over. Linear in the size of a value whose members are sorted already. */
 export function canonicalJson(value: JsonValue): Uint8Array {
-  return Buffer.from(write(value, quoteCanonical), 'utf8');
+  return new Writer(quoteCanonical).bytes(value);
 }
 
 /** The same order and spacing as canonical JSON, but always JSON: for the bytes of a file. */
 export function serialiseJson(value: JsonValue): Uint8Array {
-  return Buffer.from(write(value, quoteJson), 'utf8');
+  return new Writer(quoteJson).bytes(value);
 }
 
-type Quote = (text: string) => string;
+/** Appends to one text and turns it into bytes now and then, so that no rope of millions of pieces is built. */
+class Writer {
+  readonly #quote: (text: string) => string;
+  readonly #chunks: Buffer[] = [];
+  #text = '';
 
-function write(value: JsonValue, quote: Quote): string {
-  if (typeof value === 'string') return quote(value);
-  if (typeof value === 'number') {
-    // securesystemslib refuses floats; what parseStrictJson lets through by default is always a safe integer.
-    assert(Number.isSafeInteger(value) && !Object.is(value, -0), 'canonical JSON holds safe integers only');
-    return String(value);
+  constructor(quote: (text: string) => string) {
+    this.#quote = quote;
   }
-  if (isJsonObject(value)) return writeObject(value, quote);
-  if (isJsonArray(value)) return writeArray(value, quote);
+
+  bytes(value: JsonValue): Uint8Array {
+    this.#write(value);
+    this.#chunks.push(Buffer.from(this.#text, 'utf8'));
+    return this.#chunks.length === 1 ? (this.#chunks[0] ?? Buffer.alloc(0)) : Buffer.concat(this.#chunks);
+  }
+
+  #write(value: JsonValue): void {
+    if (typeof value === 'string') this.#text += this.#quote(value);
+    else if (typeof value === 'number') this.#text += quoteNumber(value);
+    else if (isJsonObject(value)) this.#writeObject(value);
+    else if (isJsonArray(value)) this.#writeArray(value);
+    else this.#text += String(value);
+  }
+
+  #writeArray(items: readonly JsonValue[]): void {
+    let before = '[';
+    for (const item of items) {
+      this.#text += before;
+      before = ',';
+      this.#write(item);
+    }
+    this.#text += items.length === 0 ? '[]' : ']';
+  }
+
+  #writeObject(members: JsonObject): void {
+    let before = '{';
+    for (const [name, member] of inOrder(members)) {
+      this.#text += before + this.#quote(name);
+      before = ',';
+      this.#text += ':';
+      this.#write(member);
+    }
+    this.#text += members.size === 0 ? '{}' : '}';
+    if (this.#text.length < 65_536) return;
+    this.#chunks.push(Buffer.from(this.#text, 'utf8'));
+    this.#text = '';
+  }
+}
+
+/** The members by code point; as they are when they stand in order already, as they do in what dtrust wrote. */
+function inOrder(members: JsonObject): Iterable<readonly [string, JsonValue]> {
+  let last = '';
+  for (const name of members.keys()) {
+    if (name < last || SURROGATE.test(name)) return sorted(members);
+    last = name;
+  }
+  return members;
+}
+
+function sorted(members: JsonObject): readonly (readonly [string, JsonValue])[] {
+  const entries = [...members];
+  const surrogates = entries.some(([name]) => SURROGATE.test(name));
+  return entries.sort(surrogates ? byCodePoint : byUnit);
+}
+
+const SURROGATE = /[\ud800-\udfff]/;
+
+type Entry = readonly [string, JsonValue];
+
+/** JavaScript's own order; no two names are equal. */
+function byUnit([left]: Entry, [right]: Entry): number {
+  return left < right ? -1 : 1;
+}
+
+/**
+ * Python sorts str by code point, JavaScript by UTF-16 unit; they differ only where surrogates meet U+E000 and
+ * above, so this slow comparison is used only when a surrogate is there. UTF-8 keeps the order of code points.
+ */
+function byCodePoint([left]: Entry, [right]: Entry): number {
+  return Buffer.compare(Buffer.from(left, 'utf8'), Buffer.from(right, 'utf8'));
+}
+
+function quoteNumber(value: number): string {
+  // securesystemslib refuses floats; what parseStrictJson lets through by default is always a safe integer.
+  assert(Number.isSafeInteger(value) && !Object.is(value, -0), 'canonical JSON holds safe integers only');
   return String(value);
-}
-
-function writeArray(items: readonly JsonValue[], quote: Quote): string {
-  let text = '[';
-  for (const item of items) text += (text.length > 1 ? ',' : '') + write(item, quote);
-  return `${text}]`;
-}
-
-function writeObject(members: JsonObject, quote: Quote): string {
-  const names = sortByCodePoint([...members.keys()]);
-  let text = '{';
-  let separator = '';
-  for (const name of names) {
-    const member = members.get(name);
-    assert(member !== undefined);
-    text += `${separator}${quote(name)}:${write(member, quote)}`;
-    separator = ',';
-  }
-  return `${text}}`;
 }
 
 function quoteCanonical(text: string): string {
@@ -60,16 +115,4 @@ function quoteCanonical(text: string): string {
 function quoteJson(text: string): string {
   assert(text.isWellFormed(), 'metadata holds no unpaired surrogates');
   return JSON.stringify(text);
-}
-
-/**
- * Python sorts str by code point, JavaScript by UTF-16 unit; they differ only where surrogates meet U+E000 and
- * above, so the slow comparison is used only when a surrogate is there.
- */
-function sortByCodePoint(names: string[]): string[] {
-  return names.some((name) => /[\ud800-\udfff]/.test(name)) ? names.sort(compareCodePoints) : names.sort();
-}
-
-function compareCodePoints(left: string, right: string): number {
-  return Buffer.compare(Buffer.from(left, 'utf8'), Buffer.from(right, 'utf8'));
 }
