@@ -23,6 +23,7 @@ export interface OpenRequest {
 
 /** The place a repository's trust data lies in: beside its images, unless the user named another one. */
 export async function sourceFor(services: Services, repository: Repository): Promise<RegistrySource> {
+  services.about = repository;
   const { trustRepository } = services.context.env;
   const place = trustRepository === undefined ? repository : parseRepository(trustRepository);
   return createRegistrySource({ client: await services.registry(), repository: place });

@@ -12,6 +12,7 @@ import { assertNotTrustTag, parseReference, type Reference, withDefaultTag } fro
 import type { Context, ExitStatus } from './context.ts';
 import { pullAllTags, pullNamedDigest, pullTag } from './pull-images.ts';
 import { Services } from './services.ts';
+import { withHints } from './trust-hints.ts';
 
 export interface PullOptions {
   readonly reference: Reference;
@@ -52,6 +53,8 @@ export async function run(context: Context): Promise<ExitStatus> {
       await pullTag(services, options, withDefaultTag(reference));
     }
     return 0;
+  } catch (error) {
+    throw withHints(error, options.reference.repository);
   } finally {
     await services.close();
   }

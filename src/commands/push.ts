@@ -9,6 +9,7 @@ import { assertNotTrustTag, parseReference, type Reference } from '../reference/
 import type { Context, ExitStatus } from './context.ts';
 import { pushAndSign } from './push-and-sign.ts';
 import { Services } from './services.ts';
+import { withHints } from './trust-hints.ts';
 
 export interface PushOptions {
   readonly reference: Reference;
@@ -46,6 +47,8 @@ export async function run(context: Context): Promise<ExitStatus> {
   try {
     await pushAndSign(services, options);
     return 0;
+  } catch (error) {
+    throw withHints(error, options.reference.repository);
   } finally {
     await services.close();
   }

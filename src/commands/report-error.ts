@@ -24,7 +24,13 @@ export function renderError(error: unknown, options: ReportOptions): string {
 
 function refusalLines(error: DtrustError): string[] {
   const hints = error.hints.map((hint) => `dtrust: hint: ${hint}`);
-  return [`dtrust: ${verdict(error)}: ${error.message} (${error.code})`, ...hints];
+  return [`dtrust: ${verdict(error)}: ${subject(error)}${error.message} (${error.code})`, ...hints];
+}
+
+/** What it is about, unless the message says it. */
+function subject({ reference, message }: DtrustError): string {
+  if (reference === undefined || message.includes(reference)) return '';
+  return `${escapeText(reference)}: `;
 }
 
 /** What docker would refuse as well, in docker's words. */

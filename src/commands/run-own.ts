@@ -2,6 +2,7 @@
 import type { Context, ExitStatus } from './context.ts';
 import { type OwnArguments, type OwnSyntax, parseOwn, renderOwnHelp } from './own-options.ts';
 import { Services } from './services.ts';
+import { withHints } from './trust-hints.ts';
 
 /** @throws UsageError USAGE, and whatever `work` throws */
 export async function runOwn(
@@ -17,6 +18,8 @@ export async function runOwn(
   const services = new Services(context);
   try {
     return await work(args, services);
+  } catch (error) {
+    throw services.about === undefined ? error : withHints(error, services.about);
   } finally {
     await services.close();
   }

@@ -11,6 +11,7 @@ import type { ClosableTransport } from '../http/transport.ts';
 import type { KeyStore } from '../keys/key-store.ts';
 import type { Passphrases } from '../keys/passphrases.ts';
 import type { Terminal } from '../keys/terminal.ts';
+import type { Repository } from '../reference/reference.ts';
 import type { RegistryClient } from '../registry/client.ts';
 import { loadServerCertificates, registryCertificateFolders } from '../settings/certs.ts';
 import { type EngineEndpoint, type EngineFlags, resolveEngineEndpoint } from '../settings/contexts.ts';
@@ -27,6 +28,8 @@ import { USER_AGENT } from './version.ts';
 export class Services {
   readonly context: Context;
   readonly directory: string;
+  /** The repository in hand, for errors that do not know it themselves. */
+  about: Repository | undefined;
   #config: DockerConfig | undefined;
   #endpoint: EngineEndpoint | undefined;
   #engine: Promise<Engine> | undefined;

@@ -1,0 +1,61 @@
+/**
+ * What to do next, by code: for refusals that come from deep inside, where neither the repository's name nor the
+ * commands are known. Where an error brings its own hints they stand.
+ */
+import { DtrustError } from '../lib/errors.ts';
+import type { Repository } from '../reference/reference.ts';
+
+type Hint = (repository: Repository) => readonly string[];
+
+const OLDER: Hint = ({ canonical }) => [
+  'Older trust data than this machine has seen is being served. Ask the owner, not the registry, what is current.',
+  `To pull bytes that you know: dtrust pull ${canonical}@sha256:DIGEST`,
+];
+const DAMAGED: Hint = ({ canonical }) => [
+  `The trust data in the registry is damaged or was tampered with; its owner publishes it anew: dtrust trust refresh ${canonical}`,
+];
+const OTHER_KEYS: Hint = ({ canonical }) => [
+  `Compare the pin with what the owner prints: dtrust trust pin export ${canonical}`,
+];
+const NOT_SIGNED: Hint = ({ familiar }) => [
+  `See what is signed: dtrust trust inspect --pretty ${familiar}`,
+  `If it is yours, sign it: dtrust push ${familiar}:TAG`,
+];
+
+const HINTS: ReadonlyMap<string, Hint> = new Map<string, Hint>([
+  ...['TIMESTAMP_ROLLBACK', 'SNAPSHOT_ROLLBACK', 'SNAPSHOT_ROLE_REMOVED', 'ROOT_BELOW_PIN'].map(
+    (code) => [code, OLDER] as const,
+  ),
+  ...[
+    'METADATA_JSON',
+    'METADATA_SHAPE',
+    'METADATA_TOO_LARGE',
+    'ROOT_VERSION',
+    'ROOT_CHAIN',
+    'TIMESTAMP_THRESHOLD',
+  ].map((code) => [code, DAMAGED] as const),
+  ...['SNAPSHOT_HASH', 'SNAPSHOT_THRESHOLD', 'SNAPSHOT_VERSION', 'TARGETS_HASH', 'TARGETS_THRESHOLD'].map(
+    (code) => [code, DAMAGED] as const,
+  ),
+  ...['TARGETS_VERSION', 'ROLE_MISSING', 'TRUST_DATA_INVALID'].map((code) => [code, DAMAGED] as const),
+  ...['ROOT_PIN', 'ROOT_THRESHOLD', 'COLLECTION_MISMATCH'].map((code) => [code, OTHER_KEYS] as const),
+  ...['TARGET_NOT_SIGNED', 'TARGET_NOT_RELEASED'].map((code) => [code, NOT_SIGNED] as const),
+  [
+    'ROLE_EXPIRED',
+    ({ canonical }) => [`Whoever has the online key renews it: dtrust trust refresh ${canonical}`],
+  ],
+  [
+    'TRUST_DATA_GONE',
+    ({ canonical }) => [
+      `Ask the owner and the registry's administrator where the tag _trust went; to begin anew deliberately: dtrust trust init ${canonical}`,
+    ],
+  ],
+]);
+
+/** The same failure, with the repository's name and a hint where it has none. Anything else is returned as it is. */
+export function withHints(error: unknown, repository: Repository): unknown {
+  if (!(error instanceof DtrustError)) return error;
+  error.reference ??= repository.canonical;
+  if (error.hints.length === 0) error.hints = HINTS.get(error.code)?.(repository) ?? [];
+  return error;
+}
