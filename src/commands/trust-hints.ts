@@ -1,9 +1,12 @@
 /**
- * What to do next, by code: for refusals that come from deep inside, where neither the repository's name nor the
+ * What to do next, by code: for failures that come from deep inside, where neither the repository's name nor the
  * commands are known. Where an error brings its own hints they stand.
  */
 import { DtrustError } from '../lib/errors.ts';
 import type { Repository } from '../reference/reference.ts';
+
+/** Docker Hub is where `docker login` goes when it is given no host. */
+const loginTo = ({ host }: Repository) => (host === 'docker.io' ? 'docker login' : `docker login ${host}`);
 
 type Hint = (repository: Repository) => readonly string[];
 
