@@ -4,7 +4,7 @@
 import assert from 'node:assert';
 import { KeyError } from '../../lib/errors.ts';
 import type { JsonObject, JsonValue } from '../../lib/strict-json.ts';
-import { RELEASES, TARGETS } from './delegations.ts';
+import { type DelegatedRole, RELEASES, TARGETS } from './delegations.ts';
 import { ALL_NAMES, type Draft, unionOfKeys, withKeys, withoutKeys } from './draft.ts';
 import { type KeyId, type PublicKey, tufKeyId } from './keys.ts';
 import type { RoleName, TopLevelRole } from './metadata.ts';
@@ -194,18 +194,24 @@ export function removeSigner(draft: Draft, name: string, canSignRoot: boolean): 
     throw new KeyError({ code: 'KEY_NOT_LISTED', message: `there is no signer ${name}` });
   }
   const others = [...delegations.roles.values()].filter((other) => ![role, RELEASES].includes(other.name));
-  const shared = others.flatMap(({ keyids }) => listedKeys(keyids, delegations.keys));
-  const kept = unionOfKeys(shared, draft.rootKeysOf('targets'));
-  const gone = withoutKeys(listedKeys(listed.keyids, delegations.keys), kept);
+  const own = listedKeys(listed.keyids, delegations.keys);
+  // A key that he shares stays where somebody else needs it, and only there: a signer restricted to paths needs
+  // snapshot and timestamp, not releases.
+  const keysOf = (roles: readonly DelegatedRole[]): readonly PublicKey[] =>
+    roles.flatMap(({ keyids }) => listedKeys(keyids, delegations.keys));
+  const goneOnline = withoutKeys(own, [...keysOf(others), ...draft.rootKeysOf('targets')]);
+  const names = [...delegations.roles.keys()];
+  const releasing = others.filter((other) => names.indexOf(other.name) > names.indexOf(RELEASES));
+  const goneReleasing = withoutKeys(own, [...keysOf(releasing), ...draft.rootKeysOf('targets')]);
   const roles = draft.delegatedRolesJson().filter((json) => json.get('name') !== role);
   const edited = roles.map((json) => {
-    return json.get('name') === RELEASES ? withFewerKeys(draft, json, gone) : json;
+    return json.get('name') === RELEASES ? withFewerKeys(draft, json, goneReleasing) : json;
   });
   draft.setDelegations(edited, allKeys(draft));
   if (draft.hasReleases) draft.role(RELEASES);
   draft.changed.add(RELEASES);
   if (others.length === 0) dissolveReleases(draft);
-  removeOnlineKeys(draft, name, gone, canSignRoot);
+  removeOnlineKeys(draft, name, goneOnline, canSignRoot);
 }
 
 function withFewerKeys(draft: Draft, json: JsonObject, gone: readonly PublicKey[]): JsonObject {

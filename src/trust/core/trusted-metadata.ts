@@ -246,8 +246,9 @@ export class TrustedMetadata {
     this.#verifyOnline(newTimestamp, 'timestamp', '5.4.2');
     const prior = this.#priorTimestamp;
     const same = prior !== undefined && newTimestamp.signed.version === prior.signed.version;
-    if (!same) this.#verifyNewTimestamp(newTimestamp.signed, prior?.signed);
+    if (!same && prior !== undefined) verifyNoTimestampOlder(newTimestamp.signed, prior.signed);
     const trusted = same ? prior : newTimestamp;
+    this.#verifyFloor(trusted.signed);
     verifyNotBelowPin(this.#pin, 'timestamp', trusted.signed.version);
     // TUF 5.4.4 (freeze).
     this.#verifyNotExpired(trusted, '5.4.4', 'timestamp');
@@ -255,27 +256,17 @@ export class TrustedMetadata {
     return same ? 'same' : 'updated';
   }
 
-  #verifyNewTimestamp(newTimestamp: Timestamp, prior: Timestamp | undefined): void {
-    const own = { code: 'TIMESTAMP_ROLLBACK', role: 'timestamp' } as const;
-    const ofSnapshot = { code: 'SNAPSHOT_ROLLBACK', role: 'snapshot' } as const;
-    if (prior !== undefined) {
-      // TUF 5.4.3.1 (rollback): not older than the one trusted before.
-      verifyNotOlder(newTimestamp.version, prior.version, 'trusted', { ...own, spec: '5.4.3.1' });
-      // TUF 5.4.3.2 (rollback): nor is the snapshot it names.
-      const least = prior.snapshot.version;
-      verifyNotOlder(newTimestamp.snapshot.version, least, 'trusted', { ...ofSnapshot, spec: '5.4.3.2' });
-    }
+  /**
+   * protocol 2.5: a root that takes keys away says below what nothing counts. It holds where nothing is remembered,
+   * and for what is remembered as well.
+   */
+  #verifyFloor(timestamp: Timestamp): void {
     const floor = this.#extension.floor;
     if (floor === undefined) return;
-    // protocol 2.5: a root that takes keys away says below what nothing counts, also where nothing is remembered.
-    verifyNotOlder(newTimestamp.version, floor.timestamp, "the root's least", {
-      ...own,
-      spec: 'protocol 2.5',
-    });
-    verifyNotOlder(newTimestamp.snapshot.version, floor.snapshot, "the root's least", {
-      ...ofSnapshot,
-      spec: 'protocol 2.5',
-    });
+    const spec = 'protocol 2.5';
+    const than = "the root's least";
+    verifyNotOlder(timestamp.version, floor.timestamp, than, { ...OWN_ROLLBACK, spec });
+    verifyNotOlder(timestamp.snapshot.version, floor.snapshot, than, { ...ITS_SNAPSHOT_ROLLBACK, spec });
   }
 
   /**
@@ -415,6 +406,18 @@ function verifyRootSignatures(file: Metadata<Root>, by: Metadata<Root>, spec: st
     role: 'root',
     by: `root version ${by.signed.version}`,
   });
+}
+
+const OWN_ROLLBACK = { code: 'TIMESTAMP_ROLLBACK', role: 'timestamp' } as const;
+const ITS_SNAPSHOT_ROLLBACK = { code: 'SNAPSHOT_ROLLBACK', role: 'snapshot' } as const;
+
+function verifyNoTimestampOlder(newTimestamp: Timestamp, prior: Timestamp): void {
+  // TUF 5.4.3.1 (rollback): not older than the one trusted before.
+  verifyNotOlder(newTimestamp.version, prior.version, 'trusted', { ...OWN_ROLLBACK, spec: '5.4.3.1' });
+  // TUF 5.4.3.2 (rollback): nor is the snapshot it names.
+  const least = prior.snapshot.version;
+  const check = { ...ITS_SNAPSHOT_ROLLBACK, spec: '5.4.3.2' };
+  verifyNotOlder(newTimestamp.snapshot.version, least, 'trusted', check);
 }
 
 function verifyNoRoleOlder(newSnapshot: Snapshot, prior: Snapshot): void {

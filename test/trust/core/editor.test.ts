@@ -533,6 +533,16 @@ describe('signers', () => {
     expect(state.warnings).toEqual([]);
   });
 
+  it('protocol 2.6: a key shared with a restricted signer leaves releases, and keeps snapshot and timestamp', async () => {
+    const shared = [add('alice'), add('dev', alice, [`${APP}:dev-*`]), add('bob', bob)];
+    const base = await edit(await create({ targets: [entry('1.0')] }), shared, options);
+    const state = await edit(base, [{ kind: 'removeSigner', name: 'alice' }], options);
+    const work = edit(state, [put('1.0', 'again')], { signers: [aliceSigner] });
+    await rejectsCode(work, KeyError, 'KEY_MISSING');
+    const dev = await edit(state, [put('dev-1')], { signers: [aliceSigner] });
+    expect(found(dev, 'dev-1')).toBe(shown('targets/dev', 'manifest dev-1'));
+  });
+
   it('protocol 2.6: without the root key, targets and releases at once, with a warning', async () => {
     const two = await edit(await create(), [add('alice'), add('bob', bob)], options);
     const state = await edit(two, [{ kind: 'removeSigner', name: 'alice' }]);

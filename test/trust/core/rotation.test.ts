@@ -153,6 +153,19 @@ describe('TUF 5.3.11 and protocol 2.5: trusted timestamp and snapshot after a ro
     },
   );
 
+  it('protocol 2.5: a floor holds for what is remembered, too', () => {
+    const made = new RepositorySimulator();
+    made.publish();
+    const prior = made.states.at(-1) ?? new Map<string, Uint8Array>();
+    made.rotate((it) => {
+      it.rootExtension = { ...it.rootExtension, floor: { timestamp: 2, snapshot: 2 } };
+    });
+    // The timestamp remembered is served again: the same version, below the floor.
+    throwsCode(() => made.verify({ prior }), TrustError, 'TIMESTAMP_ROLLBACK');
+    made.publish();
+    expect(made.verify({ prior }).timestamp?.signed.version).toBe(2);
+  });
+
   it('recovers from a fast-forward: versions used up by a thief are forgotten with his keys', () => {
     const made = new RepositorySimulator();
     made.publish();
