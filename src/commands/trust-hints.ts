@@ -25,6 +25,12 @@ const NOT_SIGNED: Hint = ({ familiar }) => [
   `If it is yours, sign it: dtrust push ${familiar}:TAG`,
 ];
 
+const LOG_IN: Hint = (repository) => [`Log in with an account that may do this: ${loginTo(repository)}`];
+const OUT_OF_REACH: Hint = ({ host }) => [`Check that ${host} is right and can be reached, then try again`];
+const OWN_AUTHORITY: Hint = ({ host }) => [
+  `If ${host} has a certificate of your own authority, put that into /etc/docker/certs.d/${host}/ca.crt`,
+];
+
 const HINTS: ReadonlyMap<string, Hint> = new Map<string, Hint>([
   ...['TIMESTAMP_ROLLBACK', 'SNAPSHOT_ROLLBACK', 'SNAPSHOT_ROLE_REMOVED', 'ROOT_BELOW_PIN'].map(
     (code) => [code, OLDER] as const,
@@ -43,6 +49,13 @@ const HINTS: ReadonlyMap<string, Hint> = new Map<string, Hint>([
   ...['TARGETS_VERSION', 'ROLE_MISSING', 'TRUST_DATA_INVALID'].map((code) => [code, DAMAGED] as const),
   ...['ROOT_PIN', 'ROOT_THRESHOLD', 'COLLECTION_MISMATCH'].map((code) => [code, OTHER_KEYS] as const),
   ...['TARGET_NOT_SIGNED', 'TARGET_NOT_RELEASED'].map((code) => [code, NOT_SIGNED] as const),
+  ...['REGISTRY_UNAUTHORIZED', 'REGISTRY_DENIED', 'REGISTRY_RATE_LIMIT'].map(
+    (code) => [code, LOG_IN] as const,
+  ),
+  ...['NETWORK_DNS', 'NETWORK_REFUSED', 'NETWORK_BROKEN', 'NETWORK_TIMEOUT', 'REGISTRY_UNAVAILABLE'].map(
+    (code) => [code, OUT_OF_REACH] as const,
+  ),
+  ['NETWORK_TLS', OWN_AUTHORITY],
   [
     'ROLE_EXPIRED',
     ({ canonical }) => [`Whoever has the online key renews it: dtrust trust refresh ${canonical}`],
