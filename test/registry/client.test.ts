@@ -4,7 +4,7 @@ import { digestOf } from '../../src/reference/digest.ts';
 import { parseRepository, parseTag } from '../../src/reference/reference.ts';
 import { createRegistryClient } from '../../src/registry/client.ts';
 import { createMemoryRegistry, type Fault, type RegistrySwitches } from '../helpers/memory-registry.ts';
-import { rejectsCode } from './rejects-code.ts';
+import { rejectsCode } from '../helpers/throws-code.ts';
 
 const APP = parseRepository('registry.test/acme/app');
 const OTHER = parseRepository('registry.test/acme/base');

@@ -19,8 +19,8 @@ import { describe as descriptorOf } from '../helpers/memory-registry.ts';
 import { KNOWN_USER, needPeers, type RunningRegistry, startRegistry } from '../helpers/peers.ts';
 import { labelledSimKey, simSigner } from '../helpers/sim-keys.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
+import { rejectsCode } from '../helpers/throws-code.ts';
 import { createTestTransport, type TestTransport } from '../helpers/transport.ts';
-import { rejectsCode } from '../registry/rejects-code.ts';
 
 const OCI = 'application/vnd.oci.image.manifest.v1+json';
 const real = await needPeers('registry');

@@ -19,7 +19,7 @@ import {
   type LoggedRequest,
   type RegistrySwitches,
 } from '../helpers/memory-registry.ts';
-import { rejectsCode } from '../registry/rejects-code.ts';
+import { rejectsCode } from '../helpers/throws-code.ts';
 import { JumpingClock } from './publish-clock.ts';
 
 const APP = parseRepository('registry.test/acme/app');

@@ -13,8 +13,7 @@ import { openCollection } from '../../src/trust/updater.ts';
 import { createMemoryRegistry, type MemoryRegistry } from '../helpers/memory-registry.ts';
 import { labelledSimKey, simSigner } from '../helpers/sim-keys.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
-import { throwsCode } from '../helpers/throws-code.ts';
-import { rejectsCode } from '../registry/rejects-code.ts';
+import { rejectsCode, throwsCode } from '../helpers/throws-code.ts';
 import { JumpingClock } from './publish-clock.ts';
 
 const APP = parseRepository('registry.test/acme/app');

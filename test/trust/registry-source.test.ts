@@ -6,7 +6,7 @@ import { createRegistryClient } from '../../src/registry/client.ts';
 import { createRegistrySource } from '../../src/trust/registry-source.ts';
 import { buildState, isMetadataFileName } from '../../src/trust/registry-state.ts';
 import { createMemoryRegistry, type Fault, type RegistrySwitches } from '../helpers/memory-registry.ts';
-import { rejectsCode } from '../registry/rejects-code.ts';
+import { rejectsCode } from '../helpers/throws-code.ts';
 
 const APP = parseRepository('registry.test/acme/app');
 const OCI = 'application/vnd.oci.image.manifest.v1+json';
