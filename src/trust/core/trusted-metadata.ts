@@ -24,7 +24,7 @@ import {
   verifyNotOlder,
   verifySameVersion,
 } from './checks.ts';
-import { delegatedRoleKeys, RELEASES, TARGETS } from './delegations.ts';
+import { delegatedRoleKeys, TARGETS } from './delegations.ts';
 import { MAX_ROOT_ROTATIONS } from './limits.ts';
 import {
   type Metadata,
@@ -43,6 +43,15 @@ import {
 } from './metadata.ts';
 import { type Pin, type PinVersions, verifyNotBelowPin, verifyPin } from './pin.ts';
 import { countSignatures, type RoleKeys, verifyThreshold } from './role-keys.ts';
+import {
+  noConsistentSnapshot,
+  tooManyRoots,
+  verifyFloor,
+  verifyNoRoleOlder,
+  verifyNoTimestampOlder,
+  verifyRootSignatures,
+  verifyUnambiguous,
+} from './steps.ts';
 
 export interface TrustOptions {
   /** TUF 5.1: the one moment everything is compared with. */
@@ -248,25 +257,12 @@ export class TrustedMetadata {
     const same = prior !== undefined && newTimestamp.signed.version === prior.signed.version;
     if (!same && prior !== undefined) verifyNoTimestampOlder(newTimestamp.signed, prior.signed);
     const trusted = same ? prior : newTimestamp;
-    this.#verifyFloor(trusted.signed);
+    verifyFloor(trusted.signed, this.#extension);
     verifyNotBelowPin(this.#pin, 'timestamp', trusted.signed.version);
     // TUF 5.4.4 (freeze).
     this.#verifyNotExpired(trusted, '5.4.4', 'timestamp');
     this.#timestamp = trusted;
     return same ? 'same' : 'updated';
-  }
-
-  /**
-   * protocol 2.5: a root that takes keys away says below what nothing counts. It holds where nothing is remembered,
-   * and for what is remembered as well.
-   */
-  #verifyFloor(timestamp: Timestamp): void {
-    const floor = this.#extension.floor;
-    if (floor === undefined) return;
-    const spec = 'protocol 2.5';
-    const than = "the root's least";
-    verifyNotOlder(timestamp.version, floor.timestamp, than, { ...OWN_ROLLBACK, spec });
-    verifyNotOlder(timestamp.snapshot.version, floor.snapshot, than, { ...ITS_SNAPSHOT_ROLLBACK, spec });
   }
 
   /**
@@ -397,80 +393,4 @@ export class TrustedMetadata {
   #verifyNotExpired(file: Metadata<Root | Timestamp | Snapshot | Targets>, spec: string, role: string): void {
     if (this.expiryEnforced) verifyNotExpired(file.signed, this.startTimeMs, spec, role);
   }
-}
-
-function verifyRootSignatures(file: Metadata<Root>, by: Metadata<Root>, spec: string): void {
-  verifyThreshold(file, by.signed.roles.root, by.signed.keys, {
-    code: 'ROOT_THRESHOLD',
-    spec,
-    role: 'root',
-    by: `root version ${by.signed.version}`,
-  });
-}
-
-const OWN_ROLLBACK = { code: 'TIMESTAMP_ROLLBACK', role: 'timestamp' } as const;
-const ITS_SNAPSHOT_ROLLBACK = { code: 'SNAPSHOT_ROLLBACK', role: 'snapshot' } as const;
-
-function verifyNoTimestampOlder(newTimestamp: Timestamp, prior: Timestamp): void {
-  // TUF 5.4.3.1 (rollback): not older than the one trusted before.
-  verifyNotOlder(newTimestamp.version, prior.version, 'trusted', { ...OWN_ROLLBACK, spec: '5.4.3.1' });
-  // TUF 5.4.3.2 (rollback): nor is the snapshot it names.
-  const least = prior.snapshot.version;
-  const check = { ...ITS_SNAPSHOT_ROLLBACK, spec: '5.4.3.2' };
-  verifyNotOlder(newTimestamp.snapshot.version, least, 'trusted', check);
-}
-
-function verifyNoRoleOlder(newSnapshot: Snapshot, prior: Snapshot): void {
-  for (const [name, before] of prior.meta) {
-    const role = name.replace(/\.json$/, '');
-    const now = newSnapshot.meta.get(name);
-    if (now === undefined) throw roleRemoved(role);
-    verifyNotOlder(now.version, before.version, 'trusted', {
-      code: 'SNAPSHOT_ROLLBACK',
-      spec: '5.5.5',
-      role,
-    });
-  }
-}
-
-/** Protocol 2.3: with a released role, an entry in `targets` would be found before anything released. */
-function verifyUnambiguous(targets: Targets): void {
-  if (targets.targets.size === 0 || targets.delegations?.roles.has(RELEASES) !== true) return;
-  throw new TrustError({
-    code: 'COLLECTION_AMBIGUOUS',
-    message: `targets metadata has ${targets.targets.size} entries beside the role ${RELEASES}`,
-    attack: 'mix-and-match',
-    spec: 'protocol 2.3',
-    role: TARGETS,
-  });
-}
-
-function roleRemoved(role: string): TrustError {
-  return new TrustError({
-    code: 'SNAPSHOT_ROLE_REMOVED',
-    message: `the snapshot no longer lists the role ${escapeShort(role)}`,
-    attack: 'rollback',
-    spec: '5.5.5',
-    role,
-  });
-}
-
-function tooManyRoots(most: number): TrustError {
-  return new TrustError({
-    code: 'ROOT_CHAIN',
-    message: `more than ${most} root versions after the one that is known`,
-    attack: 'endless data',
-    spec: '5.3.3',
-    role: 'root',
-    hints: ['Start from a newer root: add a pin that names one.'],
-  });
-}
-
-function noConsistentSnapshot(): TrustError {
-  return new TrustError({
-    code: 'METADATA_SHAPE',
-    message: 'root metadata does not ask for consistent snapshots',
-    spec: '5.3.12',
-    role: 'root',
-  });
 }
