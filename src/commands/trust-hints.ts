@@ -62,8 +62,9 @@ const HINTS: ReadonlyMap<string, Hint> = new Map<string, Hint>([
   ],
   [
     'TRUST_DATA_GONE',
-    ({ canonical }) => [
-      `Ask the owner and the registry's administrator where the tag _trust went; to begin anew deliberately: dtrust trust init ${canonical}`,
+    ({ familiar }) => [
+      'Ask the owner, or who runs the registry, to put the tag _trust back: this machine will know it again',
+      `To see whether it is back: dtrust trust inspect --pretty ${familiar}`,
     ],
   ],
 ]);

@@ -22,8 +22,5 @@ export function trustDataGone(options: OpenOptions, because: string): TrustError
     attack: 'rollback',
     spec: 'protocol 7.1',
     reference: repository,
-    hints: [
-      `dtrust trust restore ${repository} publishes the newest state known on a machine that has its keys`,
-    ],
   });
 }
