@@ -17,13 +17,7 @@
 import assert from 'node:assert';
 import { TrustError } from '../../lib/errors.ts';
 import { escapeShort } from '../../lib/escape.ts';
-import {
-  verifyCollection,
-  verifyFile,
-  verifyNotExpired,
-  verifyNotOlder,
-  verifySameVersion,
-} from './checks.ts';
+import { verifyCollection, verifyFile, verifyNotExpired, verifySameVersion } from './checks.ts';
 import { delegatedRoleKeys, TARGETS } from './delegations.ts';
 import { MAX_ROOT_ROTATIONS } from './limits.ts';
 import {
