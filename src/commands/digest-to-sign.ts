@@ -5,6 +5,7 @@ import { escapeShort } from '../lib/escape.ts';
 import { confirmProducerDigest } from '../publish/producer-digest.ts';
 import { type Digest, isSha256 } from '../reference/digest.ts';
 import { type Reference, type Tag, targetPath } from '../reference/reference.ts';
+import type { RegistryClient } from '../registry/client.ts';
 import { parseManifest } from '../registry/manifest.ts';
 import type { Services } from './services.ts';
 
@@ -25,9 +26,9 @@ export async function chooseDigest(
   const engine = await services.engine();
   const image = await engine.inspectImage(`${repository.familiar}:${tag}`, { signal });
   if (image === undefined) return await askForServedDigest(services, reference);
-  const digests = knownAs(image, reference);
-  if (digests.length === 0) return undefined;
   const client = await services.registry();
+  const digests = await inRegistry(client, reference, knownAs(image, reference), signal);
+  if (digests.length === 0) return undefined;
   const { entry } = await confirmProducerDigest(client, { repository, tag, digests, image }, signal);
   return isSha256(entry.sha256) ? entry.sha256 : undefined;
 }
@@ -40,6 +41,20 @@ function knownAs({ repoDigests }: LocalImage, { repository }: Reference): readon
     .map((name) => name.slice(prefix.length))
     .filter(isSha256);
   return [...new Set(digests)];
+}
+
+/** containerd's store names every image by a digest, pushed or not: only what the registry has was pushed. */
+async function inRegistry(
+  client: RegistryClient,
+  { repository }: Reference,
+  digests: readonly Digest[],
+  signal: AbortSignal,
+): Promise<readonly Digest[]> {
+  const there: Digest[] = [];
+  for (const digest of digests) {
+    if ((await client.headManifest(repository, digest, { signal })) !== undefined) there.push(digest);
+  }
+  return there;
 }
 
 async function askForServedDigest(
