@@ -102,14 +102,12 @@ export type TrustCode =
   | 'TARGET_HASH_MISSING'
   | 'TARGET_MEDIA_TYPE'
   | 'TARGET_MISMATCH' // the manifest served differs from length, hash or media type that were signed
-  | 'TAG_MOVED'
   | 'FIRST_USE_REFUSED'
   | 'FIRST_USE_DECLINED'
   | 'LOST_UPDATE'
   | 'PUBLISH_CONFLICT'
   | 'TAG_HELD_BY_ROLE'
-  | 'DIGEST_UNCONFIRMED' // the producer's digest could not be established: nothing is signed
-  | 'IMAGE_CHANGED'; // the local image is not the one that was verified
+  | 'DIGEST_UNCONFIRMED'; // the producer's digest could not be established: nothing is signed
 
 export interface TrustErrorDetails extends ErrorDetails<TrustCode> {
   readonly attack?: Attack;

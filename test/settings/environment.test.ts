@@ -30,7 +30,7 @@ function environmentReads(text: string): string[] {
   return [...accesses, ...destructured];
 }
 
-describe('contract (Packages): the environment', () => {
+describe('contract (Packages and start-up): the environment', () => {
   it('is read by name in one file and nowhere else', () => {
     const reads = sources()
       .filter(({ file }) => file !== 'settings/environment.ts')
