@@ -45,6 +45,7 @@ export const ENFORCED: readonly CommandGroup[] = [
       'trust pin export',
       'trust init',
       'trust refresh',
+      'trust restore',
       'trust version',
     ],
   },
@@ -61,7 +62,6 @@ export const NOT_BUILT: readonly RefusedGroup[] = [
     why: 'it is not built yet',
     hint: 'Run `dtrust trust --help` for the commands that there are.',
     commands: [
-      'trust restore',
       'trust rotate',
       'trust allow',
       'trust explain',

@@ -36,17 +36,23 @@ export function isWithinGrace(lastCheckMs: number | undefined, nowMs: number, gr
   return ageMs >= 0 && ageMs < graceMs;
 }
 
+/** Where a role that is not remembered comes from: nowhere (ROLE_MISSING), or the source, by its digest alone. */
+export type MissingRoles = 'refused' | 'fetched';
+
 /**
- * The remembered collection, verified again (expiry included), with the time of its last good check; nothing is
- * asked of the source, so a role that is not remembered is ROLE_MISSING. Undefined when nothing is remembered.
+ * The remembered collection, verified again (expiry included), with the time of its last good check. The source is
+ * not asked what is current. Undefined when nothing is remembered.
  *
  * @throws TrustError ROLE_EXPIRED, ROOT_PIN, ROOT_BELOW_PIN, COLLECTION_MISMATCH; LocalStateError MEMORY_DAMAGED,
  * MEMORY_NEWER
  */
-export function openRemembered(options: OpenOptions): VerifiedCollection | undefined {
+export function openRemembered(
+  options: OpenOptions,
+  missing: MissingRoles = 'refused',
+): VerifiedCollection | undefined {
   for (let round = 1; ; round++) {
     try {
-      return openOnce(options);
+      return openOnce(options, missing);
     } catch (error) {
       // Another process has just remembered a newer state; it does not do so for ever.
       if (!(error instanceof MemoryMoved) || round === MAX_ROUNDS) {
@@ -58,7 +64,8 @@ export function openRemembered(options: OpenOptions): VerifiedCollection | undef
 
 const MAX_ROUNDS = 5;
 
-function openOnce(options: OpenOptions): VerifiedCollection | undefined {
+function openOnce(options: OpenOptions, missing: MissingRoles): VerifiedCollection | undefined {
+  const source = missing === 'fetched' ? options.source : absent(options.source);
   const { collection } = collectionFor(options);
   const repository = options.repository.canonical;
   const remembered = options.memory.load(collection, options.memoryScope);
@@ -76,7 +83,7 @@ function openOnce(options: OpenOptions): VerifiedCollection | undefined {
     options,
     collection,
     trusted,
-    files: new CollectionFiles(absent(options.source), remembered, undefined),
+    files: new CollectionFiles(source, remembered, undefined),
     digest: remembered.state,
     listing: undefined,
     anchor: remembered.anchor,
