@@ -1,6 +1,6 @@
 /**
- * Work grows with the number of targets and no faster. Counts of steps would need hooks in the code, so processor time
- * is compared, within one run and with a wide margin; the exact figures are `npm run bench`'s.
+ * Many targets: all of them are read, verified and edited. How long that takes is `npm run bench`'s to say; work that grew
+ * faster than the number of targets would not end within the time of a test.
  */
 import { describe, expect, it } from 'vitest';
 import { parseTargets } from '../../../src/trust/core/metadata.ts';
@@ -15,26 +15,10 @@ function repository(count: number): RepositorySimulator {
   return made;
 }
 
-function millisecondsOf(work: () => unknown): number {
-  const times = [1, 2, 3].map(() => {
-    const before = process.cpuUsage();
-    work();
-    const { user, system } = process.cpuUsage(before);
-    return (user + system) / 1_000;
-  });
-  return Math.min(...times);
-}
-
 describe('many targets', () => {
-  it('parsing 50,000 takes far less than 100 times what 5,000 take', () => {
-    const small = repository(5_000).files().get('1.targets.json') ?? Buffer.alloc(0);
-    const large = repository(50_000).files().get('1.targets.json') ?? Buffer.alloc(0);
-    parseTargets(small);
-    const [few, many] = [
-      millisecondsOf(() => parseTargets(small)),
-      millisecondsOf(() => parseTargets(large)),
-    ];
-    expect(many / few).toBeLessThan(40);
+  it('100,000 are read, each of them', () => {
+    const bytes = repository(100_000).files().get('1.targets.json') ?? Buffer.alloc(0);
+    expect(parseTargets(bytes).signed.targets.size).toBe(100_000);
   }, 120_000);
 
   it('a state of 20,000 targets is verified, searched and edited', async () => {
