@@ -6,7 +6,7 @@
  * replaced, then files no longer named removed. The index decides, so wherever the process dies the bytes it
  * names are all there. What a killed process left is removed by the next one that holds the lock.
  */
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import {
   isTemporaryName,
   makePrivateDirectory,
@@ -296,14 +296,14 @@ function exists(fs: FileSystem, path: string): boolean {
 }
 
 /**
- * Finds out whether a new collection could be stored, by storing something.
+ * Finds out whether a new collection could be stored, by storing something where the memory is or will be: in the
+ * nearest folder that is there, so that a command that is refused later leaves nothing behind.
  *
  * @throws LocalStateError MEMORY_UNWRITABLE, DISK_FULL
  */
 export function probeWritable(fs: FileSystem, root: string): void {
   try {
-    makePrivateDirectory(fs, root);
-    const probe = temporaryPath(join(root, 'probe'));
+    const probe = temporaryPath(join(nearestFolder(fs, root), 'probe'));
     try {
       writeNew(fs, probe, Buffer.from('probe\n'), 0o600, false);
     } finally {
@@ -321,4 +321,10 @@ export function probeWritable(fs: FileSystem, root: string): void {
     }
     throw failure;
   }
+}
+
+function nearestFolder(fs: FileSystem, path: string): string {
+  const above = dirname(path);
+  const there = above === path || fs.statSync(path, { throwIfNoEntry: false }) !== undefined;
+  return there ? path : nearestFolder(fs, above);
 }

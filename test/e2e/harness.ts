@@ -242,7 +242,7 @@ export class Machine {
     this.home = fs.mkdtempSync(path.join(stage.folder, 'home-'));
     this.env = { ...like?.env, ...env };
     if (like !== undefined) {
-      fs.cpSync(like.home, this.home, { recursive: true });
+      copyWithModes(like.home, this.home);
       return;
     }
     fs.mkdirSync(this.config, { mode: 0o700 });
@@ -321,6 +321,14 @@ export class Machine {
     return Object.fromEntries(
       Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined),
     );
+  }
+}
+
+/** `fs.cpSync` gives folders the modes of new ones. */
+function copyWithModes(from: string, to: string): void {
+  fs.cpSync(from, to, { recursive: true });
+  for (const name of fs.readdirSync(from, { recursive: true, encoding: 'utf8' })) {
+    fs.chmodSync(path.join(to, name), fs.statSync(path.join(from, name)).mode);
   }
 }
 

@@ -409,8 +409,12 @@ describe('a disk that refuses', () => {
 
   test('assertWritable says so before anything is asked', () => {
     const directory = temporaryFolder();
+    const missing = path.join(directory, 'not', 'there');
+    memoryIn(missing).assertWritable();
+    // Asking leaves no folder behind: what is asked for may be refused next.
+    expect(fs.existsSync(path.join(directory, 'not'))).toBe(false);
     memoryIn(directory).assertWritable();
-    expect(fs.readdirSync(path.join(directory, 'memory'))).toEqual([]);
+    expect(fs.readdirSync(directory)).toEqual([]);
     const readOnly = faultyFileSystem({ at: 1, kind: 'error', errno: 'EROFS', lasting: true })
       .fs as typeof fs;
     throwsCode(
