@@ -9,7 +9,7 @@ import { TrustError } from '../lib/errors.ts';
 import type { OpenOptions } from './collection.ts';
 import { TARGETS } from './core/delegations.ts';
 import { metadataFileName, parseRoot } from './core/metadata.ts';
-import { type Pin, verifyPin } from './core/pin.ts';
+import { meetsPin, type Pin, verifyPin } from './core/pin.ts';
 import { TrustedMetadata } from './core/trusted-metadata.ts';
 import type { Remembered } from './memory.ts';
 import { memoryDamaged } from './memory-frame.ts';
@@ -77,30 +77,39 @@ export function verifyRemembered(
 }
 
 /**
- * Protocol 6.1: a root of the remembered chain meets the pin. The chain was verified link by link when it was
- * remembered, so a pin on any of its roots is a pin on what it led to.
+ * Protocol 6.1: a root of the remembered chain, from the pinned version on, meets the pin. The chain was verified link
+ * by link when it was remembered, so a pin on any of its roots is a pin on what it led to; but an older root may list
+ * keys that were taken away before the pinned version, and says nothing about who wrote that one.
+ *
+ * Where the newest root known is older than the pin, nothing can meet it yet: the state is refused as too old, and
+ * whatever follows has to come by a root that meets it (verify-state.ts).
  *
  * @throws TrustError ROOT_PIN; LocalStateError MEMORY_DAMAGED
  */
 function verifyRememberedPin(remembered: Remembered, newest: Uint8Array, pin: Pin): void {
-  let refusal: TrustError | undefined;
-  const older = [...remembered.files.keys()]
-    .filter((name) => (rootVersionOf(name) ?? remembered.rootVersion) < remembered.rootVersion)
-    .sort((left, right) => (rootVersionOf(right) ?? 0) - (rootVersionOf(left) ?? 0));
-  for (const name of [undefined, ...older]) {
-    const bytes = name === undefined ? newest : remembered.read(name);
-    const root = undamaged(remembered, () => parseRoot(bytes));
-    try {
-      verifyPin(root, pin);
-      return;
-    } catch (error) {
-      if (!(error instanceof TrustError) || error.code !== 'ROOT_PIN') {
-        throw error;
-      }
-      refusal ??= error;
-    }
+  if (remembered.rootVersion < pin.rootVersion) {
+    return;
   }
-  throw refusal ?? new RangeError('a remembered collection has a root');
+  const older = [...remembered.files.keys()]
+    .filter((name) => {
+      const version = rootVersionOf(name) ?? 0;
+      return version >= pin.rootVersion && version < remembered.rootVersion;
+    })
+    .sort((left, right) => (rootVersionOf(right) ?? 0) - (rootVersionOf(left) ?? 0));
+  const known = undamaged(remembered, () => parseRoot(newest));
+  if (meetsPin(known, pin)) {
+    return;
+  }
+  const met = older.some((name) => {
+    const bytes = remembered.read(name);
+    return meetsPin(
+      undamaged(remembered, () => parseRoot(bytes)),
+      pin,
+    );
+  });
+  if (!met) {
+    verifyPin(known, pin);
+  }
 }
 
 function undamaged<T>(remembered: Remembered, work: () => T): T {

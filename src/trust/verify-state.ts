@@ -18,7 +18,7 @@ import {
   MAX_TIMESTAMP_BYTES,
 } from './core/limits.ts';
 import { type Metadata, type MetaFile, metadataFileName, parseRoot, type Root } from './core/metadata.ts';
-import { type Pin, type PinVersions, rootKeys, verifyPin } from './core/pin.ts';
+import { meetsPin, type Pin, type PinVersions, rootKeys, verifyNotBelowPin, verifyPin } from './core/pin.ts';
 import { type PriorMetadata, TrustedMetadata } from './core/trusted-metadata.ts';
 import type { Anchor, Remembered } from './memory.ts';
 import { rootVersionOf } from './memory-record.ts';
@@ -31,6 +31,8 @@ export interface Start {
   readonly anchor: Anchor;
   /** To be met by this very root. */
   readonly pin?: Pin;
+  /** To be met by a root that is still to come: the known one is older than the pin. */
+  readonly pinAhead?: Pin;
   readonly pinVersions?: PinVersions;
   readonly prior?: PriorMetadata;
 }
@@ -52,6 +54,7 @@ export function startFromMemory(remembered: Remembered, known: KnownState, pin: 
     anchor: remembered.anchor,
     prior: { timestamp: known.timestampBytes, snapshot: known.snapshotBytes },
     ...(pin === undefined ? {} : { pinVersions: pin }),
+    ...(pin === undefined || remembered.rootVersion >= pin.rootVersion ? {} : { pinAhead: pin }),
   };
 }
 
@@ -60,9 +63,10 @@ export function startFromMemory(remembered: Remembered, known: KnownState, pin: 
  * else the oldest, for whoever is asked at first use.
  *
  * Protocol 6.1: with a pin the oldest root from the pinned version on that meets it, so that everything after it
- * is checked as a chain. Older roots are looked at only to tell "too old" from "by other keys".
+ * is checked as a chain. Never an older one: it may list keys that were taken away since, which is what the version
+ * in the pin says. Older roots are looked at only to tell "too old" from "by other keys".
  *
- * @throws TrustError ROLE_MISSING, ROOT_PIN, METADATA_*
+ * @throws TrustError ROLE_MISSING, ROOT_PIN, ROOT_BELOW_PIN, METADATA_*
  */
 export async function startFromPin(
   files: CollectionFiles,
@@ -81,9 +85,7 @@ export async function startFromPin(
     });
   }
   if (pin !== undefined) {
-    const ahead = versions.filter((version) => version >= pin.rootVersion);
-    const behind = versions.filter((version) => version < pin.rootVersion).reverse();
-    return firstMeeting(files, [...ahead, ...behind], 'pin', () => pin);
+    return startAtPin(files, versions, pin);
   }
   const { ownRootKeys, repository } = options;
   // protocol 4.5: an own root key vouches for collections made for this very repository, and for no other.
@@ -94,6 +96,13 @@ export async function startFromPin(
     }
   }
   return { rootBytes: await rootAt(files, oldest), rootVersion: oldest, anchor: 'first-use' };
+}
+
+async function startAtPin(files: CollectionFiles, versions: readonly number[], pin: Pin): Promise<Start> {
+  const ahead = versions.filter((version) => version >= pin.rootVersion);
+  const start = await firstMeeting(files, ahead.length > 0 ? ahead : versions.toReversed(), 'pin', () => pin);
+  verifyNotBelowPin(pin, 'root', start.rootVersion);
+  return start;
 }
 
 async function firstMeeting(
@@ -184,6 +193,9 @@ async function walk(files: CollectionFiles, trusted: TrustedMetadata, start: Sta
   }
   verifyNoGap(files, trusted.root.signed.version);
   trusted.finishRoot();
+  if (start.pinAhead !== undefined) {
+    verifyPinReached(trusted, start.pinAhead);
+  }
   trusted.updateTimestamp(await files.listed('timestamp.json', 'timestamp', MAX_TIMESTAMP_BYTES));
   const listed = trusted.timestamp?.signed.snapshot;
   if (listed !== undefined) {
@@ -191,6 +203,20 @@ async function walk(files: CollectionFiles, trusted: TrustedMetadata, start: Sta
   }
   trusted.updateTargets(await topLevel(files, 'targets', trusted.roleFile(TARGETS), MAX_TARGETS_BYTES));
   loadAtHand(files, trusted);
+}
+
+/**
+ * Protocol 6.1: from a known root that is older than the pin, the chain must come by a root that meets it. A key that
+ * was taken away in between could lead it elsewhere.
+ *
+ * @throws TrustError ROOT_PIN
+ */
+function verifyPinReached(trusted: TrustedMetadata, pin: Pin): void {
+  const ahead = trusted.roots.filter(({ signed }) => signed.version >= pin.rootVersion);
+  const met = ahead.some((root) => meetsPin(root, pin));
+  if (!met) {
+    verifyPin(trusted.root, pin);
+  }
 }
 
 /** A state that lists root 5 and not root 4 keeps from us what root 4 said (TUF 5.3.4 needs each of them). */

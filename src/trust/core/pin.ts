@@ -62,6 +62,17 @@ export function verifyPin(root: Metadata<Root>, pin: Pin): Metadata<Root> {
   return root;
 }
 
+/** Whether `verifyPin` would let this root pass. */
+export function meetsPin(root: Metadata<Root>, pin: Pin): boolean {
+  try {
+    verifyPin(root, pin);
+    return true;
+  } catch (error) {
+    if (error instanceof TrustError && error.code === 'ROOT_PIN') return false;
+    throw error;
+  }
+}
+
 /** The TUF key IDs of the keys that count in a root's root role, each key once: what a pin is made of. */
 export function rootKeyIds(root: Metadata<Root>): readonly KeyId[] {
   return rootKeys(root).map(tufKeyId);
