@@ -12,7 +12,7 @@ type Hint = (repository: Repository) => readonly string[];
 
 const OLDER: Hint = ({ canonical }) => [
   'Older trust data than this machine has seen is being served. Ask the owner, not the registry, what is current.',
-  `To pull bytes that you know: dtrust pull ${canonical}@sha256:DIGEST`,
+  `If it is yours, put the newest state known here back: dtrust trust restore ${canonical}`,
 ];
 const DAMAGED: Hint = ({ canonical }) => [
   `The trust data in the registry is damaged or was tampered with; its owner publishes it anew: dtrust trust refresh ${canonical}`,
@@ -62,9 +62,9 @@ const HINTS: ReadonlyMap<string, Hint> = new Map<string, Hint>([
   ],
   [
     'TRUST_DATA_GONE',
-    ({ familiar }) => [
-      'Ask the owner, or who runs the registry, to put the tag _trust back: this machine will know it again',
-      `To see whether it is back: dtrust trust inspect --pretty ${familiar}`,
+    ({ canonical }) => [
+      'Ask the owner, or who runs the registry, where the tag _trust went; once it is back this machine knows it again',
+      `If it is yours, put it back: dtrust trust restore ${canonical}`,
     ],
   ],
 ]);

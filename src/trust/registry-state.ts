@@ -179,7 +179,7 @@ export function notTrustData(place: string, found: string, cause?: unknown): Tru
     found,
     cause,
     hints: [
-      'somebody with write access replaced the trust data; the owner puts it back with: dtrust trust restore',
+      'somebody with write access replaced the trust data; the owner puts it back with: dtrust trust restore REPO',
     ],
   });
 }
