@@ -60,14 +60,19 @@ export class Authorizer {
     // Another origin, that a redirect led to, has no say in where this registry's credentials go.
     if (response.status !== 401 || response.url.origin !== target.origin.url.origin) return response;
     const challenge = chooseChallenge(response.headers.get('www-authenticate'));
-    this.#options.memory.set(target.host, challenge);
     this.#seen.add(target.host);
-    if (challenge === undefined) return response;
+    if (challenge === undefined) {
+      this.#options.memory.set(target.host, undefined);
+      return response;
+    }
     if (remembered !== undefined) this.#forgetToken(remembered, target);
     const wanted = await this.#authorize(challenge, target, request.signal);
     // The same again would be answered the same.
     if (wanted.authorization === undefined || wanted.authorization === brought.authorization) return response;
-    return this.#options.send(withHeaders(request, wanted));
+    const answer = await this.#options.send(withHeaders(request, wanted));
+    // Only a challenge that was met is worth keeping: a call that is refused leaves nothing on disk.
+    if (answer.status !== 401) this.#options.memory.set(target.host, challenge);
+    return answer;
   }
 
   /** Headers by what is remembered. From an older process it may be out of date: then the registry is asked. */

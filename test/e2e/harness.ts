@@ -114,6 +114,14 @@ export class Stage {
     return { digest, bytes, mediaType, id: config.digest };
   }
 
+  /** The engine can fetch what is in a repository by the registry's other name too. */
+  alias(repository: string, host: string): void {
+    const own = `${this.name(repository)}@`;
+    for (const [name, id] of Object.entries(this.#remote)) {
+      if (name.startsWith(own)) this.#remote[`${host}/${repository}@${name.slice(own.length)}`] = id;
+    }
+  }
+
   /** Puts an image into the engine under a tag, and says which digest the engine reports for its push. */
   local(repository: string, tag: string, image: StoredImage, reported: string = image.digest): void {
     const name = `${this.name(repository)}:${tag}`;

@@ -70,3 +70,38 @@ export async function closedPort(): Promise<number> {
   await new Promise((resolve) => server.close(resolve));
   return port;
 }
+
+export interface Tunnel {
+  /** For HTTPS_PROXY. */
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/** A proxy that takes every CONNECT, whatever host it names, to one address. */
+export async function openTunnel(address: string): Promise<Tunnel> {
+  const [hostname = '', port] = address.split(':');
+  const sockets = new Set<net.Socket>();
+  const keep = (socket: net.Socket) => {
+    sockets.add(socket);
+    socket.on('error', () => socket.destroy()).on('close', () => sockets.delete(socket));
+  };
+  const server = http.createServer((_request, response) => response.writeHead(405).end());
+  server.on('connect', (_request, socket: net.Socket, head: Buffer) => {
+    const onward = net.connect(Number(port), hostname, () => {
+      socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
+      onward.write(head);
+      onward.pipe(socket).pipe(onward);
+    });
+    keep(socket);
+    keep(onward);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    close: async () => {
+      for (const socket of sockets) socket.destroy();
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
