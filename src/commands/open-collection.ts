@@ -72,7 +72,8 @@ export async function openOptionsFor(
 
 function ownKeys(keys: KeyStore): Pick<OpenOptions, 'ownRootKeys' | 'holdsOnlineKey'> {
   return {
-    ownRootKeys: (rootKeys) => rootKeys.filter((key) => keys.has(key)),
+    // By its role here, too: whoever shares the repository key or a signer's key is not thereby a root.
+    ownRootKeys: (rootKeys) => rootKeys.filter((key) => keys.has(key) && keys.find(key)?.role === 'root'),
     holdsOnlineKey: (onlineKeys) => onlineKeys.some((key) => keys.has(key)),
   };
 }
