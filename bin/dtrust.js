@@ -7,6 +7,11 @@ if (!(major >= 24)) {
   process.stderr.write(`${line}\n`);
   process.exit(1);
 }
+if (['linux', 'darwin', 'win32'].indexOf(process.platform) === -1) {
+  const line = `dtrust: error: dtrust runs on Linux, macOS and Windows, this is ${process.platform} (SYSTEM_UNKNOWN)`;
+  process.stderr.write(`${line}\n`);
+  process.exit(1);
+}
 
 const fs = process.getBuiltinModule('node:fs');
 const path = process.getBuiltinModule('node:path');

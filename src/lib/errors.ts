@@ -193,7 +193,8 @@ export type LocalCode =
   | 'PIN_MISSING'
   | 'DOCKER_NOT_FOUND'
   | 'DOCKER_LOOP'
-  | 'NODE_VERSION';
+  | 'NODE_VERSION' // both said by bin/dtrust.js, before anything is loaded
+  | 'SYSTEM_UNKNOWN';
 
 export class LocalStateError extends DtrustError<LocalCode> {
   readonly class = 'local';
