@@ -1,11 +1,11 @@
 /** The three forms of `trust inspect`: Docker's JSON, dtrust's JSON on a line, and a page for people. */
-import { escapeShort } from '../lib/escape.ts';
+import { escapeJson, escapeShort } from '../lib/escape.ts';
 import type { Inspected, InspectedKeys } from './inspect-collection.ts';
 import { renderTable } from './table.ts';
 
 /** As `docker trust inspect` printed it: the same members in the same order, four spaces deep. */
 export function renderDockerJson(inspected: readonly Inspected[]): string {
-  return `${JSON.stringify(inspected.map(dockerForm), null, 4)}\n`;
+  return `${escapeJson(JSON.stringify(inspected.map(dockerForm), null, 4))}\n`;
 }
 
 /** The same with collection, thresholds, roles, versions and expiry beside it. */
@@ -32,7 +32,7 @@ export function renderJsonLine(inspected: readonly Inspected[]): string {
       Expires: expires,
     })),
   }));
-  return `${JSON.stringify(extended)}\n`;
+  return `${escapeJson(JSON.stringify(extended))}\n`;
 }
 
 function dockerForm({ given, tags, signers, root, targets }: Inspected) {
@@ -68,7 +68,7 @@ export function renderPretty(each: Inspected): string {
   ];
   if (each.signers.length > 0) {
     const rows = each.signers.map(({ name, keyIds }) => [
-      name,
+      escapeShort(name),
       keyIds.map((id) => id.slice(0, SHORT_ID)).join(', '),
     ]);
     parts.push(`\nList of signers and their keys for ${given}\n\n${renderTable(['SIGNER', 'KEYS'], rows)}`);
@@ -77,7 +77,7 @@ export function renderPretty(each: Inspected): string {
   parts.push(
     `  Repository Key:\t${each.targets.keyIds.join(', ')}\n  Root Key:\t${each.root.keyIds.join(', ')}\n`,
   );
-  const rows = each.roles.map(({ name, version, expires }) => [name, `${version}`, expires]);
+  const rows = each.roles.map(({ name, version, expires }) => [escapeShort(name), `${version}`, expires]);
   parts.push(
     `\nTrust data of ${escapeShort(each.collection)}\n\n${renderTable(['ROLE', 'VERSION', 'EXPIRES'], rows)}`,
   );

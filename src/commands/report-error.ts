@@ -6,7 +6,7 @@
  */
 import { CommandLineError } from '../cli/pflag.ts';
 import { DtrustError, NetworkError, RegistryError, TrustError } from '../lib/errors.ts';
-import { escapeText } from '../lib/escape.ts';
+import { escapeJson, escapeText } from '../lib/escape.ts';
 
 export interface ReportOptions {
   readonly json: boolean;
@@ -18,13 +18,21 @@ export function renderError(error: unknown, options: ReportOptions): string {
   if (!(error instanceof DtrustError)) return renderBug(error);
   const lines = error instanceof CommandLineError ? usageLines(error) : refusalLines(error);
   if (options.debug) lines.push(...debugLines(error));
-  if (options.json) lines.push(JSON.stringify(jsonOf(error)));
+  if (options.json) lines.push(escapeJson(JSON.stringify(jsonOf(error))));
   return `${lines.join('\n')}\n`;
 }
 
 function refusalLines(error: DtrustError): string[] {
-  const hints = error.hints.map((hint) => `dtrust: hint: ${hint}`);
-  return [`dtrust: ${verdict(error)}: ${subject(error)}${error.message} (${error.code})`, ...hints];
+  const hints = error.hints.map((hint) => `dtrust: hint: ${quoted(hint)}`);
+  return [`dtrust: ${verdict(error)}: ${subject(error)}${quoted(error.message)} (${error.code})`, ...hints];
+}
+
+/**
+ * Whoever made the error has escaped what others wrote; here once more, for the one place where somebody forgot. What
+ * an engine says in several lines keeps them, moved in, so that none of them passes for a line of dtrust's own.
+ */
+function quoted(text: string): string {
+  return text.split('\n').map(escapeText).join('\n  ');
 }
 
 /** What it is about, unless the message says it. */

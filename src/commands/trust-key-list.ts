@@ -1,6 +1,6 @@
 /** `dtrust trust key list`: the private keys on this machine. No passphrase is asked for. */
 import type { KeyEntry } from '../keys/key-store.ts';
-import { escapeShort } from '../lib/escape.ts';
+import { escapeJson, escapeShort } from '../lib/escape.ts';
 import type { Context, ExitStatus } from './context.ts';
 import { assertJsonFormat } from './format.ts';
 import { runOwn } from './run-own.ts';
@@ -34,13 +34,15 @@ function row(entry: KeyEntry): readonly string[] {
 }
 
 function renderJson(entry: KeyEntry): string {
-  return `${JSON.stringify({
-    Role: entry.role ?? '',
-    Repository: entry.repository ?? '',
-    ID: entry.tufKeyId ?? '',
-    FileID: entry.notaryKeyId,
-    File: entry.file,
-    Protection: entry.protection,
-    Problem: entry.problem ?? '',
-  })}\n`;
+  return `${escapeJson(
+    JSON.stringify({
+      Role: entry.role ?? '',
+      Repository: entry.repository ?? '',
+      ID: entry.tufKeyId ?? '',
+      FileID: entry.notaryKeyId,
+      File: entry.file,
+      Protection: entry.protection,
+      Problem: entry.problem ?? '',
+    }),
+  )}\n`;
 }

@@ -30,3 +30,11 @@ export function escapeShort(text: string, maxLength = 200): string {
     ? escaped
     : `${escaped.slice(0, maxLength - 3)}...`;
 }
+
+/**
+ * JSON text in which every character that does not draw itself is written as its JSON escape. It means the same: such
+ * characters stand in strings only, and JSON's own white space (space and line feed) stays.
+ */
+export function escapeJson(json: string): string {
+  return json.split('\n').map(escapeText).join('\n');
+}
