@@ -10,6 +10,7 @@
  * DTRUST_REQUIRE_PEERS=1 (as in CI) it fails instead. Engines start in under a second: one per test file.
  */
 import { execFileSync } from 'node:child_process';
+import os from 'node:os';
 import { PeerMissing } from '../../scripts/peers/debian.ts';
 import {
   busyboxBytes,
@@ -44,6 +45,14 @@ function needProgram(name: string, ...args: string[]): void {
   }
 }
 
+/** An IPv4 address of this machine that is not loopback: registries there are not exempt from TLS. */
+export function outerAddress(): string {
+  const all = Object.values(os.networkInterfaces()).flatMap((each) => each ?? []);
+  const found = all.find(({ family, internal }) => family === 'IPv4' && !internal);
+  if (found === undefined) throw new PeerMissing('a network address that is not loopback');
+  return found.address;
+}
+
 /** How each peer is made sure of; throws PeerMissing where it cannot be had. */
 const PEERS = {
   root: async () => needRoot(),
@@ -65,6 +74,7 @@ const PEERS = {
   'notary-server': () => notaryProgram('notary-server'),
   busybox: busyboxBytes,
   openssl: async () => needProgram('openssl', 'version'),
+  'network address': async () => void outerAddress(),
 } satisfies Record<string, () => Promise<unknown>>;
 
 export type Peer = keyof typeof PEERS;
