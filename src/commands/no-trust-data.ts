@@ -20,6 +20,8 @@ export async function explainNoTrustData(
 }
 
 async function servedNow(services: Services, reference: Reference): Promise<readonly string[]> {
+  // A digest alone names no tag that the registry could be asked about.
+  if (reference.tag === undefined && reference.digest !== undefined) return [];
   const { repository, tag } = withDefaultTag(reference);
   try {
     const client = await services.registry();

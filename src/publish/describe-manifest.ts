@@ -4,7 +4,7 @@
  */
 import { TrustError } from '../lib/errors.ts';
 import { escapeShort } from '../lib/escape.ts';
-import type { Digest } from '../reference/digest.ts';
+import { type Digest, isSha256 } from '../reference/digest.ts';
 import { type Repository, type Tag, targetPath } from '../reference/reference.ts';
 import type { RegistryClient } from '../registry/client.ts';
 import { type Manifest, parseManifest } from '../registry/manifest.ts';
@@ -18,7 +18,7 @@ export interface DescribedManifest {
 /**
  * Reads `manifests/<digest>` and describes it for signing.
  *
- * @throws TrustError DIGEST_UNCONFIRMED when the registry does not have it; RegistryError REGISTRY_RESPONSE when it
+ * @throws TrustError DIGEST_UNCONFIRMED when it is no sha256 or the registry does not have it; RegistryError REGISTRY_RESPONSE when it
  * is no manifest or an ambiguous one, REGISTRY_DIGEST and others; NetworkError
  */
 export async function describeManifest(
@@ -29,6 +29,7 @@ export async function describeManifest(
   signal: AbortSignal,
 ): Promise<DescribedManifest> {
   const path = targetPath(repository, tag);
+  if (!isSha256(digest)) throw notSha256(path, digest);
   const fetched = await client.getManifest(repository, digest, { signal });
   if (fetched === undefined) throw notThere(path, digest);
   const manifest = parseManifest(fetched.bytes, fetched.mediaType);
@@ -36,6 +37,18 @@ export async function describeManifest(
     manifest,
     entry: { path, lengthBytes: fetched.bytes.length, sha256: digest, mediaType: manifest.mediaType },
   };
+}
+
+function notSha256(path: string, digest: Digest): TrustError {
+  return new TrustError({
+    code: 'DIGEST_UNCONFIRMED',
+    message: `nothing is signed: trust data names manifests by sha256, not by ${digest}`,
+    spec: 'protocol 1.1',
+    reference: path,
+    expected: 'a digest that begins with sha256:',
+    found: digest,
+    hints: [`Name the same manifest by its sha256: dtrust trust sign ${escapeShort(path)}@sha256:DIGEST`],
+  });
 }
 
 function notThere(path: string, digest: Digest): TrustError {
