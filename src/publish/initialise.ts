@@ -51,23 +51,37 @@ interface PreparedKey {
  */
 export async function prepareCollectionKeys(request: NewKeysRequest): Promise<CollectionKeys> {
   const { keys, repository } = request;
-  const present = keys.list().filter((entry) => entry.protection !== 'unreadable');
+  const all = keys.list();
+  const present = all.filter((entry) => entry.protection !== 'unreadable');
   const root = present.find((entry) => entry.role === 'root');
   if (!request.canPrompt && !request.unattended) throw nobodyToInitialise(repository, root);
+  if (root === undefined) await assertAllReadable(request, all);
   const own = (role: string) =>
     present.find((entry) => entry.role === role && entry.repository === repository.canonical);
   // In this order a person is asked: root first, as Docker asks.
   const rootKey = await prepare(request, 'root', root);
   const targetsKey = await prepare(request, 'targets', own('targets'));
   const onlineKey = await prepare(request, 'snapshot', own('snapshot'));
-  const all = [rootKey, targetsKey, onlineKey];
+  const chosen = [rootKey, targetsKey, onlineKey];
   return {
     rootKey: rootKey.signer,
     targetsKey: targetsKey.signer,
     onlineKey: onlineKey.signer,
     ...(rootKey.unsaved === undefined ? {} : { newRootKeyId: tufKeyId(rootKey.signer.publicKey) }),
-    store: () => storeAll(request, all),
+    store: () => storeAll(request, chosen),
   };
+}
+
+/**
+ * A key file that cannot be read may be the root key: it is mended, not replaced by a second one, which would split
+ * this user's repositories between two root keys. Opening it says what is wrong with it.
+ */
+async function assertAllReadable(
+  { keys, passphrases }: NewKeysRequest,
+  entries: readonly KeyEntry[],
+): Promise<void> {
+  const unreadable = entries.find((entry) => entry.protection === 'unreadable');
+  if (unreadable !== undefined) await keys.load(unreadable, passphrases);
 }
 
 async function prepare(

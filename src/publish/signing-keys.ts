@@ -45,12 +45,22 @@ export async function unlockSigningKeys(request: SigningKeysRequest): Promise<re
   const chosen = new Map<string, PublicKey>();
   for (const role of neededRoles(request)) {
     const here = role.keys.filter((key) => keys.has(key));
-    if (here.length < role.threshold) throw missing(collection, role, here.length);
+    if (here.length < role.threshold) {
+      await openUnreadable(request, role);
+      throw missing(collection, role, here.length);
+    }
     for (const key of here.slice(0, role.threshold)) chosen.set(tufKeyId(key), key);
   }
   const signers: Signer[] = [];
   for (const key of chosen.values()) signers.push(await keys.load(key, passphrases));
   return signers;
+}
+
+/** A key file that is there and cannot be used says why, rather than that the key is missing. */
+async function openUnreadable({ keys, passphrases }: SigningKeysRequest, role: NeededRole): Promise<void> {
+  const entries = role.keys.map((key) => keys.find(key));
+  const unreadable = entries.find((entry) => entry?.protection === 'unreadable');
+  if (unreadable !== undefined) await keys.load(unreadable, passphrases);
 }
 
 function neededRoles(request: SigningKeysRequest): readonly NeededRole[] {
