@@ -84,7 +84,10 @@ describe('protocol 3.1: DTRUST_TRUST_REPOSITORY', () => {
   });
 
   test('that is no repository is REFERENCE_INVALID', async () => {
-    await refused(machine, pull(), { code: 'REFERENCE_INVALID', env: { DTRUST_TRUST_REPOSITORY: 'A/b' } });
+    await refused(machine, pull(), {
+      code: 'REFERENCE_INVALID',
+      env: { DTRUST_TRUST_REPOSITORY: 'acme/App' },
+    });
   });
 
   test('protocol 1.2: lends the data of a repository to no other', async () => {
