@@ -65,6 +65,11 @@ export class Workshop {
     return new Machine(this.bin, path.join(this.folder, `machine-${this.#machines}`), settings);
   }
 
+  /** A machine with the home of another one, but an environment of its own. */
+  machineAt(home: string, settings: MachineSettings): Machine {
+    return new Machine(this.bin, home, settings);
+  }
+
   remove(): void {
     fs.rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }
