@@ -26,6 +26,7 @@ import { persist } from './persist.ts';
 import { type KnownState, verifyRemembered } from './remembered-state.ts';
 import type { SourceState } from './source.ts';
 import { type Start, startFromMemory, startFromPin, verifyState } from './verify-state.ts';
+import { verifyNoJump } from './version-jump.ts';
 
 export type { OpenOptions, VerifiedCollection } from './collection.ts';
 
@@ -49,8 +50,8 @@ interface Session {
  * The collection of a repository, verified, and remembered where that is possible.
  *
  * @throws TrustError NO_TRUST_DATA, TRUST_DATA_GONE, TRUST_DATA_INVALID, FIRST_USE_REFUSED, FIRST_USE_DECLINED,
- * COLLECTION_MISMATCH, COLLECTION_AMBIGUOUS, METADATA_*, ROOT_*, TIMESTAMP_*, SNAPSHOT_*, TARGETS_*, ROLE_MISSING,
- * ROLE_EXPIRED; LocalStateError MEMORY_DAMAGED, MEMORY_NEWER, MEMORY_UNWRITABLE (first use alone), DISK_FULL,
+ * COLLECTION_MISMATCH, COLLECTION_AMBIGUOUS, VERSION_JUMP (for editing alone), METADATA_*, ROOT_*, TIMESTAMP_*,
+ * SNAPSHOT_*, TARGETS_*, ROLE_MISSING, ROLE_EXPIRED; LocalStateError MEMORY_DAMAGED, MEMORY_NEWER, MEMORY_UNWRITABLE (first use alone), DISK_FULL,
  * LOCK_TIMEOUT; RegistryError and NetworkError as the source throws them.
  */
 export async function openCollection(options: OpenOptions): Promise<VerifiedCollection> {
@@ -189,6 +190,10 @@ async function acceptState(
   const { trusted, refusal } = await verifyState(files, start, options, session.collection);
   if (refusal !== undefined) {
     throw explain(session, refusal, trusted, listing.dateMs);
+  }
+  // Nobody is kept from using such a state: the versions are signed. Building on it is another matter.
+  if (options.expiry === 'unsafe-ignored') {
+    verifyNoJump(trusted, remembered?.highest);
   }
   if (start.anchor === 'first-use' && remembered === undefined) {
     await askFirstUse(session, start, trusted);
