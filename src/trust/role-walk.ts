@@ -4,6 +4,7 @@
  * A generator like the search: it yields the role it needs and is given that role's bytes.
  */
 import { TrustError } from '../lib/errors.ts';
+import { escapeShort } from '../lib/escape.ts';
 import { binCount, binName, type Delegations, RELEASES, TARGETS } from './core/delegations.ts';
 import { metadataFileName, type RoleName, type Targets } from './core/metadata.ts';
 import type { Search } from './core/search.ts';
@@ -30,7 +31,9 @@ export function releasing(
 }
 
 /**
- * Loads `targets` and everything that is delegated to, each role under every delegator that reaches it.
+ * Loads `targets` and everything that is delegated to, each role under every delegator that reaches it. A signer's
+ * role behind `targets/releases` that is not there, or is refused, is passed over: it decides nothing, and who was
+ * just added has signed none yet.
  *
  * @throws TrustError as `TrustedMetadata.updateDelegatedTargets`, and METADATA_TOO_LARGE for too many roles.
  */
@@ -40,8 +43,8 @@ export function* walkRoles(trusted: TrustedMetadata): Search<readonly RoleName[]
     { role: TARGETS, delegator: ROOT },
   ];
   for (const { role, delegator } of waiting) {
-    const targets = yield* load(trusted, role, delegator);
-    if (seen.has(role)) {
+    const targets = yield* loadOrPass(trusted, role, delegator);
+    if (targets === undefined || seen.has(role)) {
       continue;
     }
     seen.add(role);
@@ -56,6 +59,23 @@ export function* walkRoles(trusted: TrustedMetadata): Search<readonly RoleName[]
   return [...seen];
 }
 
+function* loadOrPass(
+  trusted: TrustedMetadata,
+  role: RoleName,
+  delegator: RoleName,
+): Search<Targets | undefined> {
+  const delegations = delegator === TARGETS ? trusted.targets()?.signed.delegations : undefined;
+  const names = [...(delegations?.roles.keys() ?? [])];
+  const releases = names.indexOf(RELEASES);
+  if (releases === -1 || names.indexOf(role) <= releases) return yield* load(trusted, role, delegator);
+  try {
+    return yield* load(trusted, role, delegator, true);
+  } catch (error) {
+    if (error instanceof TrustError) return undefined;
+    throw error;
+  }
+}
+
 function* rolesOf(delegations: Delegations | undefined): Generator<RoleName> {
   if (delegations?.succinct === undefined) {
     yield* delegations?.roles.keys() ?? [];
@@ -66,18 +86,33 @@ function* rolesOf(delegations: Delegations | undefined): Generator<RoleName> {
   }
 }
 
-function* load(trusted: TrustedMetadata, role: RoleName, delegator: RoleName): Search<Targets> {
+function* load(
+  trusted: TrustedMetadata,
+  role: RoleName,
+  delegator: RoleName,
+  optional = false,
+): Search<Targets> {
   const present = trusted.roleUnder(role, delegator);
   if (present !== undefined) {
     return present.signed;
   }
   const file = trusted.roleFile(role);
   const fileName = metadataFileName(role, file.version);
-  const bytes = yield { role, delegator, file, fileName, optional: false };
+  const bytes = yield { role, delegator, file, fileName, optional };
   if (bytes === undefined) {
-    throw new RangeError('a role that is not optional has bytes');
+    throw roleMissing(role);
   }
   return trusted.updateDelegatedTargets(bytes, role, delegator).signed;
+}
+
+function roleMissing(role: RoleName): TrustError {
+  return new TrustError({
+    code: 'ROLE_MISSING',
+    message: `the role ${escapeShort(role)} is not to be had`,
+    attack: 'mix-and-match',
+    spec: '5.6.1',
+    role,
+  });
 }
 
 function tooMany(): TrustError {

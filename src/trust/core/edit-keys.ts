@@ -86,7 +86,8 @@ function listedKeys(keyids: readonly KeyId[], table: ReadonlyMap<KeyId, PublicKe
 /**
  * Adds a signer: `targets/<name>`, before `targets/releases` when restricted to paths, behind it otherwise; in the
  * latter case among the keys of `targets/releases` too. The keys are listed for snapshot and timestamp (protocol
- * 2.4). With the first signer all entries move from `targets` to `targets/releases` (protocol 2.3).
+ * 2.4). With the first signer all entries move from `targets` to `targets/releases` (protocol 2.3). A signer who is
+ * there gets more keys, when those he has are given as well.
  *
  * @throws KeyError KEY_NAME, KEY_EXISTS, KEY_UNSUPPORTED.
  */
@@ -99,18 +100,62 @@ export function addSigner(
   if (keys.length === 0 || keys.some((key) => !key.supported)) {
     throw new KeyError({ code: 'KEY_UNSUPPORTED', message: `a key of ${name} cannot be used for signing` });
   }
-  if (draft.delegations?.roles.has(role) === true) {
-    throw new KeyError({ code: 'KEY_EXISTS', message: `there is a signer ${name} already` });
+  const known = draft.delegations?.roles.get(role);
+  if (known !== undefined) {
+    addKeysToSigner(draft, known, signer);
+    return;
   }
   assert(draft.delegations?.succinct === undefined, 'hash bins and signers do not stand side by side');
   if (!draft.hasReleases) createReleases(draft);
   const repositoryKeys = draft.rootKeysOf('targets');
   if (paths !== undefined) addRestricted(draft, role, unionOfKeys(keys, repositoryKeys), paths);
   else addUnrestricted(draft, role, keys);
+  addOnlineKeys(draft, keys);
+}
+
+function addOnlineKeys(draft: Draft, keys: readonly PublicKey[]): void {
   for (const online of ['snapshot', 'timestamp'] as const) {
     const { threshold } = draft.root.roles[online];
     setKeys(draft, online, unionOfKeys(draft.rootKeysOf(online), keys), threshold);
   }
+}
+
+/**
+ * More keys for a signer who is there: all that he has must be among those given. [A name that somebody else has
+ * already would get a second person's key without anybody having meant it.]
+ */
+function addKeysToSigner(
+  draft: Draft,
+  known: DelegatedRole,
+  {
+    name,
+    keys,
+    paths,
+  }: { readonly name: string; readonly keys: readonly PublicKey[]; readonly paths?: readonly string[] },
+): void {
+  const table = draft.delegations?.keys ?? new Map<KeyId, PublicKey>();
+  const listed = listedKeys(known.keyids, table);
+  const own = withoutKeys(listed, draft.rootKeysOf('targets'));
+  const fresh = withoutKeys(keys, own);
+  const samePaths = paths === undefined || paths.map(withoutClasses).join('\n') === known.paths?.join('\n');
+  if (withoutKeys(own, keys).length > 0 || fresh.length === 0 || !samePaths) {
+    const message =
+      fresh.length === 0 ? `the signer ${name} has these keys already` : `there is a signer ${name} already`;
+    throw new KeyError({
+      code: 'KEY_EXISTS',
+      message,
+      expected: own.map(tufKeyId).join(', '),
+      hints: [`For another key of the same person, name all of his keys with --key, the present ones too.`],
+    });
+  }
+  const names = [...(draft.delegations?.roles.keys() ?? [])];
+  const releases = names.indexOf(RELEASES) < names.indexOf(known.name);
+  const edited = draft.delegatedRolesJson().map((json) => {
+    if (json.get('name') === known.name) return withKeys(json, unionOfKeys(listed, fresh), known.threshold);
+    return releases && json.get('name') === RELEASES ? withMoreKeys(draft, json, fresh) : json;
+  });
+  draft.setDelegations(edited, [...allKeys(draft), ...fresh]);
+  addOnlineKeys(draft, fresh);
 }
 
 function signerRole(name: string): RoleName {

@@ -31,7 +31,40 @@ export function putTarget(
   const names = draft.root.extension?.names ?? [];
   // protocol 1.2: an entry outside the names would be signed and never believed.
   if (!isNamed(entry.path, names)) throw notNamed(entry.path, names);
-  draft.putEntry(roleForEntry(draft, entry.path, wanted, canSign), entry.path, entryJson(entry));
+  const role = roleForEntry(draft, entry.path, wanted, canSign);
+  draft.putEntry(role, entry.path, entryJson(entry));
+  if (role !== RELEASES) return;
+  for (const own of signersOwnRoles(draft, entry.path, canSign)) {
+    loadOrBegin(draft, own);
+    draft.putEntry(own, entry.path, entryJson(entry));
+  }
+}
+
+/**
+ * The roles of signers behind `targets/releases` whose keys are at hand: what they list says who signed a released
+ * entry, and decides nothing.
+ */
+function signersOwnRoles(draft: Draft, path: string, canSign: CanSign): readonly RoleName[] {
+  const delegations = draft.delegations;
+  if (delegations === undefined || !draft.hasReleases) return [];
+  const names = [...delegations.roles.keys()];
+  const behind = new Set(names.slice(names.indexOf(RELEASES) + 1));
+  return delegationsFor(delegations, path)
+    .map(({ name }) => name)
+    .filter((role) => behind.has(role) && canSign(role));
+}
+
+/** A signer who came back under his old name finds his old role, which his new key did not sign: begun anew. */
+function loadOrBegin(draft: Draft, role: RoleName): void {
+  try {
+    if (draft.hasRole(role)) {
+      draft.role(role);
+      return;
+    }
+  } catch (error) {
+    if (!(error instanceof TrustError)) throw error;
+  }
+  draft.addEmptyRole(role);
 }
 
 function roleForEntry(draft: Draft, path: string, wanted: RoleName | undefined, canSign: CanSign): RoleName {
@@ -60,14 +93,21 @@ function releasingRoles(draft: Draft, path: string): readonly RoleName[] {
 }
 
 /**
- * Takes the tag out of every role that could release it: one entry left would still be found.
+ * Takes the tag out of every role that could release it: one entry left would still be found. Out of the roles of
+ * signers as well, where their keys are at hand.
  *
- * @throws TrustError TARGET_NOT_SIGNED when no such role holds it, ROLE_MISSING.
+ * @throws TrustError TARGET_NOT_SIGNED when no releasing role holds it, ROLE_MISSING.
  */
-export function removeTarget(draft: Draft, path: string): void {
+export function removeTarget(draft: Draft, path: string, canSign: CanSign): void {
   const roles = new Set([TARGETS, ...releasingRoles(draft, path)]);
   const removed = [...roles].filter((role) => draft.hasRole(role) && draft.removeEntry(role, path));
-  if (removed.length > 0) return;
+  if (removed.length > 0) {
+    for (const own of signersOwnRoles(draft, path, canSign)) {
+      loadOrBegin(draft, own);
+      draft.removeEntry(own, path);
+    }
+    return;
+  }
   throw new TrustError({
     code: 'TARGET_NOT_SIGNED',
     message: `${escapeShort(path)} is not signed, so there is nothing to remove`,

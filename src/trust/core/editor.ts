@@ -92,7 +92,7 @@ function applyEdit(draft: Draft, edit: Edit, options: EditOptions): void {
       putTarget(draft, edit.target, edit.role, canSignWith(draft, options));
       break;
     case 'removeTarget':
-      removeTarget(draft, edit.path);
+      removeTarget(draft, edit.path, canSignWith(draft, options));
       break;
     case 'addKey':
       addKey(draft, edit.role, edit.key);

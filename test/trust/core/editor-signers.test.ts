@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { KeyError, TrustError } from '../../../src/lib/errors.ts';
 import type { Edit } from '../../../src/trust/core/editor.ts';
+import type { RoleName } from '../../../src/trust/core/metadata.ts';
 import { labelledSimKey, simSigner } from '../../helpers/sim-keys.ts';
 import { rejectsCode, throwsCode } from '../../helpers/throws-code.ts';
 import {
@@ -70,7 +71,58 @@ describe('signers', () => {
     const base = await edit(await create({ targets: [entry('1.0')] }), [add('alice')], options);
     const state = await edit(base, [put('1.0', 'by alice')], { signers: [aliceSigner] });
     expect(found(state, '1.0')).toBe(shown('targets/releases', 'by alice'));
-    expect(state.written).toEqual(['2.targets%2Freleases.json', '3.snapshot.json', 'timestamp.json']);
+    expect(state.written).toEqual([
+      '2.targets%2Freleases.json',
+      '1.targets%2Falice.json',
+      '3.snapshot.json',
+      'timestamp.json',
+    ]);
+  });
+
+  it('protocol 2.2: what a signer signs stands in his own role too, which says who signed it and decides nothing', async () => {
+    const base = await edit(await create({ targets: [entry('1.0')] }), [add('alice')], options);
+    const signed = await edit(base, [put('2.0')], { signers: [aliceSigner] });
+    const listed = (state: typeof base) => [
+      ...(state.trusted.targets('targets/alice' as RoleName)?.signed.targets.keys() ?? []),
+    ];
+    expect(listed(signed)).toEqual([`${APP}:2.0`]);
+    const byOwner = await edit(signed, [put('3.0')]);
+    expect(byOwner.written).toEqual(['3.targets%2Freleases.json', '4.snapshot.json', 'timestamp.json']);
+    const revoked = await edit(signed, [{ kind: 'removeTarget', path: `${APP}:2.0` }], {
+      signers: [aliceSigner],
+    });
+    expect(listed(revoked)).toEqual([]);
+  });
+
+  it('protocol 2.6: a signer who comes back under his name with another key begins his role anew', async () => {
+    const base = await edit(
+      await create({ targets: [entry('1.0')] }),
+      [add('alice'), add('bob', bob)],
+      options,
+    );
+    const signed = await edit(base, [put('2.0')], { signers: [aliceSigner] });
+    const back = labelledSimKey('alice again');
+    const state = await edit(signed, [{ kind: 'removeSigner', name: 'alice' }, add('alice', back)], options);
+    const again = await edit(state, [put('3.0')], { signers: [simSigner(back)] });
+    expect(again.versions.get('targets/alice')).toBe(2);
+    expect(found(again, '3.0')).toBe(shown('targets/releases', 'manifest 3.0'));
+  });
+
+  it('a second key of a signer needs the first one named as well', async () => {
+    const second = labelledSimKey('second of alice');
+    const base = await edit(await create(), [add('alice')], options);
+    const both: Edit = { kind: 'addSigner', name: 'alice', keys: [alice.publicKey, second.publicKey] };
+    const state = await edit(base, [both], options);
+    const roles = state.trusted.targets()?.signed.delegations?.roles;
+    expect([...(roles?.values() ?? [])].map(({ keyids }) => keyids)).toEqual([
+      [TARGETS_KEY.keyid, alice.keyid, second.keyid],
+      [alice.keyid, second.keyid],
+    ]);
+    expect(found(await edit(state, [put('1.0')], { signers: [simSigner(second)] }), '1.0')).toBe(
+      shown('targets/releases', 'manifest 1.0'),
+    );
+    await rejectsCode(edit(base, [add('alice', second)], options), KeyError, 'KEY_EXISTS');
+    await rejectsCode(edit(base, [add('alice')], options), KeyError, 'KEY_EXISTS');
   });
 
   it('protocol 2.2: a signer restricted to dev-* publishes dev-1 in his role, and cannot publish 1.0', async () => {
