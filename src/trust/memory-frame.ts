@@ -68,7 +68,8 @@ export function unframeBody(bytes: Uint8Array, path: string): JsonObject {
     throw memoryDamaged(path, 'is damaged: its checksum differs');
   }
   try {
-    const value = parseStrictJson(Buffer.from(body, 'utf8'), 'memory');
+    // Names of roles are members in the journal, and others choose them; members end up in Maps, so any name will do.
+    const value = parseStrictJson(Buffer.from(body, 'utf8'), 'memory', { prototypeNames: 'keep' });
     if (isJsonObject(value)) {
       return value;
     }

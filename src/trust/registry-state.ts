@@ -121,12 +121,14 @@ function decodeName(encoded: string): string | undefined {
 }
 
 /**
- * The manifest that lists these files. The same files give the same bytes.
+ * The manifest that lists these files. The same files give the same bytes. A file whose name no state may list is left
+ * out: it was not listed before either, and with it nobody could read the state any more. [A signer delegates to a role
+ * called `../x`, and the owner's next publish would lock everybody out.]
  * @param inline whether small files ride along in their descriptors
  * @throws TrustError METADATA_TOO_LARGE when the manifest would be larger than registries accept
  */
 export function buildState(files: ReadonlyMap<string, Uint8Array>, inline: boolean): Uint8Array {
-  const names = [...files.keys()].sort();
+  const names = [...files.keys()].filter(isMetadataFileName).sort();
   const inlined = inline ? smallFiles(files) : new Set<string>();
   const layers = names.map((name) => {
     const bytes = files.get(name) ?? new Uint8Array();
