@@ -32,8 +32,8 @@ export function releasing(
 
 /**
  * Loads `targets` and everything that is delegated to, each role under every delegator that reaches it. A signer's
- * role behind `targets/releases` that is not there, or is refused, is passed over: it decides nothing, and who was
- * just added has signed none yet.
+ * role behind `targets/releases`, or one further down, that is not there, or is refused, is passed over: it decides
+ * nothing, and who was just added has signed none yet.
  *
  * @throws TrustError as `TrustedMetadata.updateDelegatedTargets`, and METADATA_TOO_LARGE for too many roles.
  */
@@ -64,16 +64,25 @@ function* loadOrPass(
   role: RoleName,
   delegator: RoleName,
 ): Search<Targets | undefined> {
-  const delegations = delegator === TARGETS ? trusted.targets()?.signed.delegations : undefined;
-  const names = [...(delegations?.roles.keys() ?? [])];
-  const releases = names.indexOf(RELEASES);
-  if (releases === -1 || names.indexOf(role) <= releases) return yield* load(trusted, role, delegator);
+  if (isNeeded(trusted, role, delegator)) return yield* load(trusted, role, delegator);
   try {
     return yield* load(trusted, role, delegator, true);
   } catch (error) {
     if (error instanceof TrustError) return undefined;
     throw error;
   }
+}
+
+/**
+ * Whether nothing can be built without this role: `targets`, its bins, and what it delegates to up to the released
+ * role. Further down a signer wrote the delegations. [One delegates to a role that is not there, and the owner can no
+ * longer publish: not even his removal.]
+ */
+function isNeeded(trusted: TrustedMetadata, role: RoleName, delegator: RoleName): boolean {
+  if (delegator !== TARGETS) return delegator === ROOT;
+  const names = [...(trusted.targets()?.signed.delegations?.roles.keys() ?? [])];
+  const releases = names.indexOf(RELEASES);
+  return releases === -1 || names.indexOf(role) <= releases;
 }
 
 function* rolesOf(delegations: Delegations | undefined): Generator<RoleName> {
