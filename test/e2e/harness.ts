@@ -288,6 +288,11 @@ export class Machine {
     return this;
   }
 
+  /** Puts what is in a folder into the home, which may have become another file system since. */
+  fill(folder: string): void {
+    copyWithModes(folder, this.home);
+  }
+
   /** Every entry of the home folder with mode and hash. */
   content(): readonly string[] {
     return contentOf(this.home);
