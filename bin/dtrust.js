@@ -75,8 +75,7 @@ const main = new URL('../dist/main.js', import.meta.url);
 import(main.href).then(
   (dtrust) => {
     // A command that is passed on replaces this process, and Node would never come to write its cache.
-    if (cache !== undefined) nodeModule.flushCompileCache();
-    return dtrust.main();
+    return dtrust.main(cache === undefined ? {} : { beforeExecve: nodeModule.flushCompileCache });
   },
   (error) => {
     if (error.code !== 'ERR_MODULE_NOT_FOUND' || fs.existsSync(main)) throw error;

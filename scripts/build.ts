@@ -1,18 +1,17 @@
 /**
- * `npm run build`: packs src/ and the packages it uses into dist/, as chunks that are loaded when they are needed.
+ * `npm run build`: packs src/ and the packages it uses into dist/, as bundles that are loaded when they are needed.
  *
- * Why chunks and not one file: docs/adr/0001-chunks.md. Run by Node itself (type stripping), so it uses erasable
+ * Why these: docs/adr/0001-chunks.md. Run by Node itself (type stripping), so it uses erasable
  * syntax only. A module of its own, without side effects on import, so that tests can build into a folder of
  * their own and read the metafile.
  */
 import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type BuildResult, build as esbuild, type Metafile } from 'esbuild';
+import { build as esbuild, type Metafile, type Plugin } from 'esbuild';
 import { lazyBuiltins } from './build/builtins.ts';
 import { leaveOut } from './build/leave-out.ts';
 import { thirdPartyNotice } from './build/licenses.ts';
-import { type Merged, mergeStart } from './build/merge-start.ts';
 
 export const projectRoot: string = fileURLToPath(new URL('..', import.meta.url));
 
@@ -27,7 +26,7 @@ const requireForCommonJs = [
   'return found; };',
 ].join(' ');
 
-/** How the text of a chunk is written; names stay readable, so that a stack trace says where it happened. */
+/** How the text of a bundle is written; names stay readable, so that a stack trace says where it happened. */
 const form = {
   format: 'esm',
   platform: 'node',
@@ -46,54 +45,59 @@ export interface BuildOptions {
   readonly entryPoints?: readonly string[];
 }
 
+/** The files of dist/ and what each is made from. They load one another by dynamic import alone. */
+const BUNDLES: Readonly<Record<string, string>> = {
+  main: 'src/main.ts',
+  pull: 'src/commands/bundle-pull.ts',
+  own: 'src/commands/bundle-all.ts',
+};
+
+/** Leaves a bundle that another one asks for where it is. */
+const otherBundles: Plugin = {
+  name: 'other-bundles',
+  setup(pass) {
+    const files = new Map(
+      Object.entries(BUNDLES).map(([name, file]) => [path.join(projectRoot, file), name]),
+    );
+    pass.onResolve({ filter: /\/bundle-\w+\.ts$/ }, ({ path: specifier, importer, kind }) => {
+      const name = files.get(path.resolve(path.dirname(importer), specifier));
+      return kind === 'dynamic-import' && name !== undefined
+        ? { path: `./${name}.js`, external: true }
+        : undefined;
+    });
+  },
+};
+
 /** Builds and returns esbuild's metafile; file names in it are relative to the project's folder. */
 export async function build(options: BuildOptions): Promise<Metafile> {
-  const result = await esbuild({
+  const { outputFiles, metafile } = await esbuild({
     ...form,
     absWorkingDir: projectRoot,
-    entryPoints: [...(options.entryPoints ?? ['src/main.ts'])],
+    entryPoints: options.entryPoints === undefined ? { ...BUNDLES } : [...options.entryPoints],
     outdir: options.outdir,
-    entryNames: '[name]',
-    chunkNames: 'chunks/[name]-[hash]',
     bundle: true,
-    splitting: true,
     banner: { js: requireForCommonJs },
     // The optional native package is found at run time, or not.
     external: ['keytar', '@github/keytar'],
     // undici asks for this name to tell a bundle without its second, experimental HTTP parser.
     define: { esbuildDetection: 'true' },
-    plugins: [leaveOut, lazyBuiltins],
+    plugins: [otherBundles, leaveOut, lazyBuiltins],
     metafile: true,
     write: false,
   });
-  const written = await putTogether(result, options);
-  writeFiles(written, options.outdir);
-  return written.metafile;
+  const files = outputFiles.map((file): [string, string] => [
+    path.relative(options.outdir, file.path),
+    file.text,
+  ]);
+  writeFiles(new Map(files), metafile, options.outdir);
+  return metafile;
 }
 
-/** The entry and what it imports statically become one file; builds of several entries are left as they are. */
-async function putTogether(result: Outputs, options: BuildOptions): Promise<Merged> {
-  const prefix = `${path.relative(projectRoot, options.outdir).split(path.sep).join('/')}/`;
-  const files = new Map(
-    result.outputFiles.map((file) => [
-      path.relative(options.outdir, file.path).split(path.sep).join('/'),
-      file.text,
-    ]),
-  );
-  const entries = [...files.keys()].filter((name) => !name.includes('/'));
-  const [entry] = entries;
-  if (entry === undefined || entries.length > 1) return { files, metafile: result.metafile };
-  const start = staticOutputs(result.metafile, `${prefix}${entry}`).map((name) => name.slice(prefix.length));
-  return await mergeStart({ files, metafile: result.metafile, prefix, entry, start, form });
-}
-
-type Outputs = Pick<BuildResult<{ write: false; metafile: true }>, 'outputFiles' | 'metafile'>;
-
-/** Writes each file under a temporary name first: a dtrust that runs meanwhile never reads half a chunk. */
-function writeFiles(written: Merged, outdir: string): void {
-  const files = new Map(written.files);
-  files.set('meta.json', `${JSON.stringify(written.metafile)}\n`);
-  files.set('THIRD-PARTY-LICENSES.txt', thirdPartyNotice(written.metafile, projectRoot));
+/** Writes each file under a temporary name first: a dtrust that runs meanwhile never reads half a file. */
+function writeFiles(code: ReadonlyMap<string, string>, metafile: Metafile, outdir: string): void {
+  const files = new Map(code);
+  files.set('meta.json', `${JSON.stringify(metafile)}\n`);
+  files.set('THIRD-PARTY-LICENSES.txt', thirdPartyNotice(metafile, projectRoot));
   for (const [name, contents] of files) {
     const target = path.join(outdir, name);
     mkdirSync(path.dirname(target), { recursive: true });
@@ -101,12 +105,12 @@ function writeFiles(written: Merged, outdir: string): void {
     renameSync(`${target}.${process.pid}.part`, target);
   }
   for (const name of readdirSync(outdir, { recursive: true, encoding: 'utf8' })) {
-    const stale = /\.(js|txt|json)$/.test(name) && !files.has(name.split(path.sep).join('/'));
+    const stale = /\.(js|txt|json)$/.test(name) && !files.has(name);
     if (stale) rmSync(path.join(outdir, name), { force: true });
   }
 }
 
-/** What a user waits for at each start: the bytes of `main` and of every chunk it imports statically. */
+/** What a user waits for at each start: `main` and every file it imports statically. */
 export function staticOutputs(metafile: Metafile, entry: string): readonly string[] {
   const reached = new Set<string>();
   const queue = [entry];

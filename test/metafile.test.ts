@@ -135,7 +135,7 @@ describe('the build', () => {
     expect(packedPackages(metafile).length).toBeGreaterThanOrEqual(4);
   });
 
-  test('puts the start together without making any module twice', async () => {
+  test('makes one file, in which what is loaded later shares the modules of the start', async () => {
     const files = {
       'start.mjs': `
         import { Shared } from './shared.mjs';
@@ -163,16 +163,34 @@ describe('the build', () => {
 
   test('removes what an earlier build wrote, and leaves no half-written file', async () => {
     const outdir = path.join(folder, 'again');
-    const source = path.join(folder, 'again.mjs');
-    writeFileSync(source, `await import('./one.mjs');`);
-    writeFileSync(path.join(folder, 'one.mjs'), 'console.log(1);');
+    for (const name of ['one', 'two']) {
+      writeFileSync(path.join(folder, `${name}.mjs`), 'console.log(1);');
+      await build({ outdir, entryPoints: [path.join(folder, `${name}.mjs`)] });
+    }
+    expect(readdirSync(outdir).sort()).toEqual(['THIRD-PARTY-LICENSES.txt', 'meta.json', 'two.js']);
+  });
+
+  test('asks for a built-in that is slow to load when something of it is used', async () => {
+    const source = path.join(folder, 'late.mjs');
+    writeFileSync(path.join(folder, 'node_modules-late.cjs'), `module.exports = require('https');`);
+    writeFileSync(
+      source,
+      `import assert from 'node:assert';
+       import https from './node_modules-late.cjs';
+       import net from 'node:net';
+       const loaded = () => process.moduleLoadList.filter((name) => /^NativeModule (net|https|assert)$/.test(name)).length;
+       assert(true, 'fine');
+       const inherits = Object.create(https);
+       inherits.request = 1;
+       const before = loaded();
+       let thrown;
+       try { assert(false, 'not fine'); } catch (error) { thrown = error; }
+       console.log(before, thrown instanceof assert.AssertionError, thrown.message, net.isIP('::1'),
+         typeof https.request, inherits.request, loaded());`,
+    );
+    const outdir = path.join(folder, 'late');
     await build({ outdir, entryPoints: [source] });
-    const before = readdirSync(path.join(outdir, 'chunks'));
-    writeFileSync(path.join(folder, 'one.mjs'), 'console.log(2);');
-    await build({ outdir, entryPoints: [source] });
-    const after = readdirSync(path.join(outdir, 'chunks'));
-    expect(after).toHaveLength(1);
-    expect(after).not.toEqual(before);
-    expect(readdirSync(outdir).filter((name) => name.endsWith('.part'))).toEqual([]);
+    const { stdout } = await promisify(execFile)(process.execPath, [path.join(outdir, 'late.js')]);
+    expect(stdout).toBe('0 true not fine 6 function 1 3\n');
   });
 });

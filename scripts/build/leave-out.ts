@@ -27,7 +27,7 @@ const packages: ReadonlyMap<string, string> = new Map([
   ['debug', 'module.exports = () => { const drop = () => undefined; drop.enabled = false; return drop; };'],
 ]);
 
-/** Built-ins as one package sees them; everybody else gets the real ones. */
+/** Built-ins, and what stands in for them, as one package sees them; everybody else gets the real ones. */
 const builtins: ReadonlyMap<string, ReadonlyMap<string, string>> = new Map([
   [
     'undici',
@@ -43,6 +43,8 @@ const builtins: ReadonlyMap<string, ReadonlyMap<string, string>> = new Map([
       // Prints every request, to its last socket, into a string for the log that is dropped.
       ['util', "module.exports = { ...require('node:util'), inspect: () => '' };"],
       ['url', legacyUrl()],
+      // The same streams once more, as Node 10 had them.
+      ['readable-stream', "module.exports = require('node:stream');"],
     ]),
   ],
 ]);

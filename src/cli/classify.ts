@@ -32,30 +32,45 @@ export interface CommandNode {
   /** Canonical path: aliases replaced by the command they stand for. */
   readonly path: readonly string[];
   /** By name and by alias. */
-  readonly children: Map<string, CommandNode>;
-  entry?: Entry;
+  readonly children: ReadonlyMap<string, CommandNode>;
+  readonly entry?: Entry | undefined;
 }
 
-function emptyNode(path: readonly string[]): CommandNode {
-  return { path, children: new Map() };
-}
+type EntryFor = (path: readonly string[]) => Entry;
 
-function addGroup(
-  root: CommandNode,
-  group: CommandGroup,
-  entryFor: (path: readonly string[]) => Entry,
-): void {
-  for (const command of group.commands) {
-    const words = command.split(' ');
-    const names = words.map((word) => word.split('|')[0] ?? word);
-    let node = root;
-    for (const [depth, word] of words.entries()) {
-      const name = names[depth] ?? word;
-      const child = node.children.get(name) ?? emptyNode(names.slice(0, depth + 1));
-      for (const alias of word.split('|')) node.children.set(alias, child);
-      node = child;
+/** A node that reads what is below it when it is first looked at: one call walks down one path of hundreds. */
+class LazyNode implements CommandNode {
+  readonly path: readonly string[];
+  entry?: Entry | undefined;
+  readonly #below: [command: string, entryFor: EntryFor][] = [];
+  #children: Map<string, LazyNode> | undefined;
+
+  constructor(path: readonly string[]) {
+    this.path = path;
+  }
+
+  get children(): ReadonlyMap<string, CommandNode> {
+    if (this.#children === undefined) {
+      this.#children = new Map();
+      for (const [command, entryFor] of this.#below) this.#child(this.#children, command, entryFor);
     }
-    node.entry = entryFor(names);
+    return this.#children;
+  }
+
+  add(command: string, entryFor: EntryFor): void {
+    this.#below.push([command, entryFor]);
+  }
+
+  /** `ls|list rest of the command`: one level, by its name and its aliases. */
+  #child(children: Map<string, LazyNode>, command: string, entryFor: EntryFor): void {
+    const end = command.indexOf(' ');
+    const word = end < 0 ? command : command.slice(0, end);
+    const names = word.includes('|') ? word.split('|') : [word];
+    const name = names[0] ?? word;
+    const child = children.get(name) ?? new LazyNode([...this.path, name]);
+    for (const alias of names) children.set(alias, child);
+    if (end < 0) child.entry = entryFor(child.path);
+    else child.add(command.slice(end + 1), entryFor);
   }
 }
 
@@ -65,24 +80,35 @@ function moduleName(path: readonly string[]): string {
 }
 
 function buildTree(): CommandNode {
-  const root = emptyNode([]);
+  const root = new LazyNode([]);
+  const addGroup = ({ commands }: CommandGroup, entryFor: EntryFor): void => {
+    for (const command of commands) root.add(command, entryFor);
+  };
   for (const group of ENFORCED) {
-    addGroup(root, group, (path) => ({ outcome: { class: 'enforced', command: moduleName(path) } }));
+    addGroup(group, (path) => ({ outcome: { class: 'enforced', command: moduleName(path) } }));
   }
   for (const group of NOT_BUILT) {
-    addGroup(root, group, () => ({ outcome: { class: 'not-built', why: group.why, hint: group.hint } }));
+    addGroup(group, () => ({ outcome: { class: 'not-built', why: group.why, hint: group.hint } }));
   }
   for (const group of NOT_YET) {
-    addGroup(root, group, () => ({ outcome: { class: 'not-yet', why: group.why, hint: group.hint } }));
+    addGroup(group, () => ({ outcome: { class: 'not-yet', why: group.why, hint: group.hint } }));
   }
   for (const group of PASSED) {
-    addGroup(root, group, () => ({ outcome: { class: 'pass', why: group.why }, unless: group.unless }));
+    addGroup(group, () => ({ outcome: { class: 'pass', why: group.why }, unless: group.unless }));
   }
   return root;
 }
 
-/** The commands that are known, as the tree in which docker looks a command up. */
-export const COMMAND_TREE: CommandNode = buildTree();
+let tree: CommandNode | undefined;
+
+/**
+ * The commands that are known, as the tree in which docker looks a command up. Built when it is first asked for:
+ * dtrust's own bundles hold it as well, and most never do.
+ */
+export function commandTree(): CommandNode {
+  tree ??= buildTree();
+  return tree;
+}
 
 /** Whether any command below this one is other than passed: then what is unknown below it is refused. */
 export function isGuarded(node: CommandNode): boolean {
@@ -96,7 +122,7 @@ export function isGuarded(node: CommandNode): boolean {
  * bring an image in only with a certain flag. Never throws; what is not known is never passed silently.
  */
 export function classify(path: readonly string[], args: readonly string[] = []): CommandClass {
-  let node = COMMAND_TREE;
+  let node = commandTree();
   for (const name of path) {
     const child = node.children.get(name);
     if (child === undefined) return classifyUnknown(node, path);

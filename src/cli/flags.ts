@@ -30,18 +30,32 @@ export interface FlagTable {
 /** Every command of docker's has it, and it is one variable for nearly all of them: the last one said counts. */
 const HELP = 'h/help';
 
+/** A table whose notation is read when a flag is first looked up: a call needs one or two of them. */
 function table(usage: string, notation: string, options: Partial<FlagTable> = {}): FlagTable {
+  let maps: Pick<FlagTable, 'byName' | 'byShort'> | undefined;
+  const read = () => {
+    maps ??= readNotation(notation);
+    return maps;
+  };
+  return {
+    interspersed: true,
+    usage,
+    ...options,
+    get byName() {
+      return read().byName;
+    },
+    get byShort() {
+      return read().byShort;
+    },
+  };
+}
+
+function readNotation(notation: string): Pick<FlagTable, 'byName' | 'byShort'> {
   const specs = `${HELP} ${notation}`.trim().split(/\s+/).map(parseSpec);
   const shorts = specs.flatMap((spec): [string, FlagSpec][] =>
     spec.short === undefined ? [] : [[spec.short, spec]],
   );
-  return {
-    byName: new Map(specs.map((spec) => [spec.name, spec])),
-    byShort: new Map(shorts),
-    interspersed: true,
-    usage,
-    ...options,
-  };
+  return { byName: new Map(specs.map((spec) => [spec.name, spec])), byShort: new Map(shorts) };
 }
 
 function parseSpec(notation: string): FlagSpec {

@@ -6,7 +6,7 @@
  * this one reads a value, commands that could bring images in are refused instead.
  */
 import type { CommandNode } from './classify.ts';
-import { COMMAND_TREE, isGuarded } from './classify.ts';
+import { commandTree, isGuarded } from './classify.ts';
 import type { FlagTable } from './flags.ts';
 import { managementFlags } from './flags.ts';
 import type { FlagOccurrence, FlagValues } from './pflag.ts';
@@ -26,7 +26,7 @@ export interface Found {
  * @throws CommandLineError USAGE where a flag on the way is not known
  */
 export function traverse(argv: readonly string[], start: number): Found {
-  let node = COMMAND_TREE;
+  let node = commandTree();
   let from = start;
   const flags: FlagOccurrence[] = [];
   while (node.children.size > 0) {

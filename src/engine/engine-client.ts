@@ -1,7 +1,7 @@
 /** The Docker Engine (engine.ts) over dockerode. */
 import type { IncomingMessage } from 'node:http';
 import type Modem from 'docker-modem';
-import Docker from 'dockerode';
+import type Docker from 'dockerode';
 import { EngineError } from '../lib/errors.ts';
 import { type Admission, assertAdmission } from '../reference/admission.ts';
 import type { Reference, Repository, Tag } from '../reference/reference.ts';
@@ -46,7 +46,6 @@ export function createEngine(endpoint: EngineEndpoint, options: EngineOptions): 
 class DockerodeEngine implements Engine {
   readonly description: string;
   readonly #modem: Modem;
-  readonly #docker: Docker;
   readonly #setApiVersion: (version: string) => void;
   readonly #fixedVersion: string | undefined;
   readonly #close: () => void;
@@ -57,10 +56,15 @@ class DockerodeEngine implements Engine {
     const { modem, setApiVersion, close } = createModem(endpoint, options);
     this.description = describeEndpoint(endpoint);
     this.#modem = modem;
-    this.#docker = new Docker({ modem } as Docker.DockerOptions);
     this.#setApiVersion = setApiVersion;
     this.#fixedVersion = options.apiVersion === undefined ? undefined : assertVersion(options.apiVersion);
     this.#close = close;
+  }
+
+  /** Loaded by the first call that changes something: what only asks goes by the modem, which loads faster. */
+  async #docker(): Promise<Docker> {
+    const { default: Dockerode } = await import('dockerode');
+    return new Dockerode({ modem: this.#modem } as Docker.DockerOptions);
   }
 
   ping(options: CallOptions = {}): ReturnType<Engine['ping']> {
@@ -127,7 +131,7 @@ class DockerodeEngine implements Engine {
     const prefix = `${repository.familiar}:`;
     return await this.#call(`listing ${repository.familiar}`, options.signal, async () => {
       const filters = { reference: [repository.familiar] };
-      const images = await this.#docker.listImages({ filters, ...aborted(options.signal) });
+      const images = await (await this.#docker()).listImages({ filters, ...aborted(options.signal) });
       const names = images.flatMap((image) => image.RepoTags ?? []);
       const tags = names.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length));
       return [...new Set(tags)].filter(isTag).sort();
@@ -147,7 +151,7 @@ class DockerodeEngine implements Engine {
     const { signal, progress = quietProgress } = options;
     const { repository, digest } = admission.fetch;
     await this.#call(`pulling ${repository.familiar}@${digest}`, signal, async () => {
-      const stream = await this.#docker.createImage({
+      const stream = await (await this.#docker()).createImage({
         fromImage: repository.familiar,
         tag: digest,
         ...(admission.platform === undefined ? {} : { platform: platformParameter(admission.platform) }),
@@ -161,7 +165,9 @@ class DockerodeEngine implements Engine {
   async tag(source: string, repository: Repository, tag: Tag, options: CallOptions = {}): Promise<void> {
     const { signal } = options;
     await this.#call(`tagging ${source} as ${repository.familiar}:${tag}`, signal, async () => {
-      await this.#docker.getImage(source).tag({ repo: repository.familiar, tag, ...aborted(signal) });
+      await (await this.#docker())
+        .getImage(source)
+        .tag({ repo: repository.familiar, tag, ...aborted(signal) });
     });
   }
 
@@ -179,7 +185,7 @@ class DockerodeEngine implements Engine {
         authconfig: authConfig(options.auth),
         ...aborted(signal),
       };
-      const stream = await this.#docker.getImage(repository.familiar).push(request);
+      const stream = await (await this.#docker()).getImage(repository.familiar).push(request);
       return await collectPushed(readMessages(stream as unknown as IncomingMessage), progress);
     });
   }
@@ -188,7 +194,7 @@ class DockerodeEngine implements Engine {
     const { signal, force = false, noPrune = false } = options;
     return await this.#call(`removing ${name}`, signal, async () => {
       try {
-        await this.#docker.getImage(name).remove({
+        await (await this.#docker()).getImage(name).remove({
           ...(force ? { force: 'true' } : {}),
           ...(noPrune ? { noprune: 'true' } : {}),
           ...aborted(signal),

@@ -19,6 +19,8 @@ import type { Start } from './run-docker.ts';
 
 export interface PassOn extends Start {
   readonly fs: ProgramFiles & Pick<typeof nodeFs, 'readFileSync' | 'fstatSync'>;
+  /** Called just before this process becomes another program. */
+  readonly beforeExecve?: () => void;
 }
 
 /** Docker's own name: a program is named by its first argument, as a shell would. */
@@ -40,6 +42,7 @@ export async function passOn(start: PassOn): Promise<number> {
   if (raw === undefined ? args.some(mayBeDamaged) : !isAllText(raw)) return passBytesOn(start, raw);
   const inherited = openedFor(args).filter((fd) => isOpen(fs, fd));
   if (docker.startable && process.execve !== undefined && inherited.length === 0) {
+    start.beforeExecve?.();
     return process.execve(docker.path, [DOCKER_NAME, ...args], env);
   }
   // Loaded only here: the way through execve is to cost next to nothing.

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { CommandNode } from '../../src/cli/classify.ts';
-import { COMMAND_TREE, classify } from '../../src/cli/classify.ts';
+import { classify, commandTree } from '../../src/cli/classify.ts';
 import { COMMAND_FLAGS, GLOBAL_FLAGS, managementFlags } from '../../src/cli/flags.ts';
 import { ENFORCED, NOT_BUILT, NOT_YET } from '../../src/cli/table.ts';
 import { PASSED } from '../../src/cli/table-passed.ts';
@@ -27,7 +27,7 @@ function classOf(command: string): string {
 }
 
 /** Canonical paths of every command in the table. */
-function tablePaths(node: CommandNode = COMMAND_TREE): string[] {
+function tablePaths(node: CommandNode = commandTree()): string[] {
   const own = node.entry === undefined ? [] : [node.path.join(' ')];
   return [...own, ...[...new Set(node.children.values())].flatMap(tablePaths)];
 }
