@@ -14,7 +14,14 @@ import type nodeFs from 'node:fs';
 import { UsageError } from '../lib/errors.ts';
 import { escapeText } from '../lib/escape.ts';
 import { isExecutable, isFileError, type ProgramFiles } from './executable.ts';
-import { asText, mayBeDamaged, type RawStart, restoreBytes, shellStart } from './raw-arguments.ts';
+import {
+  asText,
+  mayBeDamaged,
+  type RawStart,
+  restoreBytes,
+  shellStart,
+  startedWithText,
+} from './raw-arguments.ts';
 import type { Start } from './run-docker.ts';
 
 export interface PassOn extends Start {
@@ -38,8 +45,10 @@ const MAX_SCRIPT_LENGTH = 100_000;
 export async function passOn(start: PassOn): Promise<number> {
   const { docker, args, process, fs } = start;
   const env = { ...start.env, ...docker.addedEnvironment };
-  const raw = process.platform === 'win32' ? undefined : restoreBytes(fs, args, env);
-  if (raw === undefined ? args.some(mayBeDamaged) : !isAllText(raw)) return passBytesOn(start, raw);
+  if (process.platform === 'win32' || !startedWithText(fs)) {
+    const raw = process.platform === 'win32' ? undefined : restoreBytes(fs, args, env);
+    if (raw === undefined ? args.some(mayBeDamaged) : !isAllText(raw)) return passBytesOn(start, raw);
+  }
   const inherited = openedFor(args).filter((fd) => isOpen(fs, fd));
   if (docker.startable && process.execve !== undefined && inherited.length === 0) {
     start.beforeExecve?.();

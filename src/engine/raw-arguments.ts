@@ -2,6 +2,7 @@
  * Arguments and environment as bytes. Node reads both as UTF-8 and puts U+FFFD in place of anything else, which
  * would change what docker gets; on Linux the bytes themselves are in /proc.
  */
+import { isUtf8 } from 'node:buffer';
 import type nodeFs from 'node:fs';
 import { isFileError } from './executable.ts';
 
@@ -12,6 +13,16 @@ export interface RawStart {
 }
 
 type Variables = Readonly<Record<string, string | undefined>>;
+
+/** Whether all that this process was started with is UTF-8, so that what Node read is what there was. */
+export function startedWithText(fs: Pick<typeof nodeFs, 'readFileSync'>): boolean {
+  try {
+    return isUtf8(fs.readFileSync('/proc/self/cmdline')) && isUtf8(fs.readFileSync('/proc/self/environ'));
+  } catch (error) {
+    if (isFileError(error)) return false;
+    throw error;
+  }
+}
 
 /**
  * The bytes that these arguments and this environment were read from; what dtrust has changed or added is taken as
