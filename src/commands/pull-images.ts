@@ -151,7 +151,8 @@ async function pullBytes(
 /** Docker's display on this call's stdout. */
 export function progressFor({ context }: Services, quiet: boolean): Progress {
   if (quiet) return quietProgress;
-  const isTerminal = context.isTerminal(1);
+  // A dumb terminal shows the codes that move the cursor as text.
+  const isTerminal = context.isTerminal(1) && context.env.term !== 'dumb';
   return createProgress({
     write: context.out,
     isTerminal,

@@ -51,7 +51,6 @@ export const ENVIRONMENT_VARIABLES = {
   XDG_RUNTIME_DIR: 'locks of one login session',
   CI: 'set and not false: no question is ever asked',
   TERM: 'dumb: no progress bars',
-  NO_COLOR: 'no colours',
   HTTP_PROXY: 'proxy for http',
   http_proxy: 'proxy for http',
   HTTPS_PROXY: 'proxy for https',
@@ -115,7 +114,6 @@ export interface Environment {
   readonly xdgRuntimeDir: string | undefined;
   readonly ci: string | undefined;
   readonly term: string | undefined;
-  readonly noColor: boolean;
   readonly proxy: ProxyEnvironment;
   readonly sslCertFile: string | undefined;
   readonly sslCertDir: string | undefined;
@@ -185,7 +183,6 @@ function readSystem(get: Get) {
     xdgRuntimeDir: get('XDG_RUNTIME_DIR'),
     ci: get('CI'),
     term: get('TERM'),
-    noColor: get('NO_COLOR') !== undefined,
     proxy: Object.freeze(readProxies(get)),
     sslCertFile: get('SSL_CERT_FILE'),
     sslCertDir: get('SSL_CERT_DIR'),
