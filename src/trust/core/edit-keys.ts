@@ -3,7 +3,8 @@
  */
 import assert from 'node:assert';
 import { KeyError } from '../../lib/errors.ts';
-import type { JsonObject, JsonValue } from '../../lib/strict-json.ts';
+import { escapeShort } from '../../lib/escape.ts';
+import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../lib/strict-json.ts';
 import { type DelegatedRole, RELEASES, TARGETS } from './delegations.ts';
 import { ALL_NAMES, type Draft, unionOfKeys, withKeys, withoutKeys } from './draft.ts';
 import { type KeyId, type PublicKey, tufKeyId } from './keys.ts';
@@ -253,10 +254,26 @@ export function removeSigner(draft: Draft, name: string, canSignRoot: boolean): 
     return json.get('name') === RELEASES ? withFewerKeys(draft, json, goneReleasing) : json;
   });
   draft.setDelegations(edited, allKeys(draft));
-  if (draft.hasReleases) draft.role(RELEASES);
+  if (draft.hasReleases) cutBelowReleases(draft, name);
   draft.changed.add(RELEASES);
   if (others.length === 0) dissolveReleases(draft);
   removeOnlineKeys(draft, name, goneOnline, canSignRoot);
+}
+
+/**
+ * Takes the delegations out of the released role. dtrust writes none there; the signer who goes could have, to a key
+ * that nobody knows, and it would say yes in his place for ever.
+ */
+function cutBelowReleases(draft: Draft, name: string): void {
+  const { json } = draft.role(RELEASES);
+  const below = json.get('delegations');
+  if (below === undefined) return;
+  const roles = isJsonObject(below) ? below.get('roles') : undefined;
+  const named = isJsonArray(roles) ? roles.map((role) => (isJsonObject(role) ? role.get('name') : '')) : [];
+  json.delete('delegations');
+  draft.warnings.push(
+    `${RELEASES} delegated to other roles, which ${name} may have added: these delegations are gone, and what only they signed is no longer signed (${escapeShort(named.join(', '))}).`,
+  );
 }
 
 function withFewerKeys(draft: Draft, json: JsonObject, gone: readonly PublicKey[]): JsonObject {
