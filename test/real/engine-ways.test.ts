@@ -149,4 +149,19 @@ describe.skipIf(needed.skip)(needed.title('the ways to a real engine'), () => {
     const missing = await machine.run('--context', 'nowhere', 'pull', `${name}:1.0`);
     expect(missing).toMatchObject({ status: 1, code: 'CONTEXT_INVALID' });
   });
+
+  it('--config and -H on the command line, before the command', async () => {
+    const machine = workshop.machine();
+    await machine.pinFrom(owner, name);
+    const config = machine.config;
+    const bare = workshop.machine({ engine: 'unix:///nowhere.sock', env: { DOCKER_CONFIG: '/nowhere' } });
+    await engine.clear();
+    const before = await bare.run('--config', config, '-H', engine.host, 'pull', `${name}:1.0`);
+    expect(before).toMatchObject({ status: 0, code: undefined });
+    expect(await layersOf(engine, `${name}:1.0`)).toEqual([sha256(built.layer)]);
+    // As docker: its global flags stand before the command.
+    const after = await bare.run('pull', `--config=${config}`, `${name}:1.0`);
+    expect(after).toMatchObject({ status: 125, stdout: '' });
+    expect(after.stderr).toContain('unknown flag: --config');
+  });
 });

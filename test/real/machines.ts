@@ -14,7 +14,7 @@ export interface Outcome {
   readonly signal: NodeJS.Signals | null;
   readonly stdout: string;
   readonly stderr: string;
-  /** The code in the last `(CODE)` that a line of dtrust's on stderr ends with. */
+  /** The code that dtrust's refusal or error on stderr ends with. */
   readonly code: string | undefined;
 }
 
@@ -163,7 +163,8 @@ async function outcomeOf(child: ChildProcess): Promise<Outcome> {
   return await new Promise((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (status, signal) => {
-      const code = [...stderr.matchAll(/^dtrust: .*\(([A-Z_]+)\)$/gm)].at(-1)?.[1];
+      // An engine's own words may take several lines.
+      const code = /^dtrust: (?:refused|error)[\s\S]*?\(([A-Z][A-Z_]+)\)$/m.exec(stderr)?.[1];
       resolve({ status, signal, stdout, stderr, code });
     });
   });

@@ -93,4 +93,66 @@ describe.skipIf(needed.skip)(needed.title('refusals of the real program'), () =>
       code: 'FIRST_USE_REFUSED',
     });
   });
+
+  it('keeps trust data in another repository where DTRUST_TRUST_REPOSITORY names one, and nowhere else', async () => {
+    const built = await stage.load('elsewhere', '1.0');
+    const env = { DTRUST_TRUST_REPOSITORY: `${stage.name}-trust` };
+    const { name, owner, other, registry } = stage;
+    expect(await owner.runWith(env, 'push', `${name}:1.0`)).toMatchObject({ status: 0, code: undefined });
+    expect(await servedManifest(registry, stage.path, '_trust')).toBeUndefined();
+    expect(await servedManifest(registry, `${stage.path}-trust`, '_trust')).toBeDefined();
+    await stage.engine.clear();
+    expect(await owner.runWith(env, 'pull', `${name}:1.0`)).toMatchObject({ status: 0, code: undefined });
+    expect(await layersOf(stage.engine, `${name}:1.0`)).toEqual([sha256(built.layer)]);
+    expect(await other.run('pull', `${name}:1.0`)).toMatchObject({ status: 1, code: 'NO_TRUST_DATA' });
+    const gone = await owner.run('pull', `${name}:1.0`);
+    expect(gone).toMatchObject({ status: 1, code: 'TRUST_DATA_GONE' });
+  });
+
+  it('protocol 8: a tag with a digest pulls the digest, and says when the tag is signed for another', async () => {
+    await stage.signed('signed');
+    const { name, owner, registry } = stage;
+    const signed = await servedManifest(registry, stage.path, '1.0');
+    const other = await pushImage(registry, stage.path, stage.image('named'));
+    const same = await owner.run('pull', `${name}:1.0@${signed?.digest}`);
+    expect(same).toMatchObject({ status: 0, code: undefined });
+    expect(same.stderr).not.toContain('warning');
+    const differing = await owner.run('pull', `${name}:1.0@${other.digest}`);
+    expect(differing).toMatchObject({ status: 0, code: undefined });
+    expect(differing.stderr).toContain(`is signed for ${signed?.digest}, not for ${other.digest}`);
+    expect(await digestsOf(stage.engine, `${name}@${other.digest}`)).toEqual([`${name}@${other.digest}`]);
+  });
+
+  it('protocol 3.4: _trust is no image tag, and push -a does not put an image over the trust data', async () => {
+    await stage.load('ordinary', '1.0');
+    await stage.load('named so', '_trust');
+    const { name, owner } = stage;
+    for (const args of [
+      ['pull', `${name}:_trust`],
+      ['push', `${name}:_trust`],
+      ['push', '-a', name],
+    ]) {
+      expect(await owner.run(...args)).toMatchObject({ status: 1, stdout: '', code: 'TAG_RESERVED' });
+    }
+    expect(await servedManifest(stage.registry, stage.path, '1.0')).toBeUndefined();
+    expect(await servedManifest(stage.registry, stage.path, '_trust')).toBeUndefined();
+  });
+
+  it('protocol 4.4: trust data that was deleted is TRUST_DATA_GONE, and no push begins anew', async () => {
+    await stage.signed('before');
+    const { name, owner, registry } = stage;
+    const trust = await servedManifest(registry, stage.path, '_trust');
+    const removed = await registry.request('DELETE', `/v2/${stage.path}/manifests/${trust?.digest}`);
+    expect(removed.status).toBe(202);
+    await stage.load('after', '1.0');
+    const image = await servedManifest(registry, stage.path, '1.0');
+    expect(await owner.run('push', `${name}:1.0`)).toMatchObject({ status: 1, code: 'TRUST_DATA_GONE' });
+    expect(await owner.run('pull', `${name}:1.0`)).toMatchObject({ status: 1, code: 'TRUST_DATA_GONE' });
+    expect(await servedManifest(registry, stage.path, '_trust')).toBeUndefined();
+    expect((await servedManifest(registry, stage.path, '1.0'))?.digest).toBe(image?.digest);
+    expect(await owner.run('trust', 'restore', '--yes', name)).toMatchObject({ status: 0, code: undefined });
+    await stage.engine.clear();
+    expect(await owner.run('pull', `${name}:1.0`)).toMatchObject({ status: 0, code: undefined });
+    expect(await layersOf(stage.engine, `${name}:1.0`)).toEqual([sha256(stage.image('before').layer)]);
+  });
 });

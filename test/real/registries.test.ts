@@ -80,6 +80,20 @@ describe.skipIf(withPassword.skip)(withPassword.title('a real registry that asks
     await engine.clear();
   });
 
+  it('pulls with what a credential helper answers, which is a real program', async () => {
+    const bin = path.join(workshop.folder, 'helper-bin');
+    fs.mkdirSync(bin);
+    const answer = JSON.stringify({ ServerURL: registry.host, Username: username, Secret: password });
+    const script = `#!/bin/sh\n[ "$1" = get ] && [ "$(cat)" = '${registry.host}' ] && echo '${answer}'\n`;
+    fs.writeFileSync(path.join(bin, 'docker-credential-test'), script, { mode: 0o755 });
+    const machine = workshop.machine({ engine: engine.host, env: { PATH: `${bin}:/usr/bin:/bin` } });
+    machine.writeConfig({ credHelpers: { [registry.host]: 'test' } });
+    await machine.pinFrom(owner, name);
+    expect(await machine.run('pull', `${name}:1.0`)).toMatchObject({ status: 0, code: undefined });
+    expect(await layersOf(engine, `${name}:1.0`)).toEqual([sha256(built.layer)]);
+    await engine.clear();
+  });
+
   it('refuses without credentials and with wrong ones, which stand in no message', async () => {
     for (const config of [{}, auths('wrong horse')]) {
       const machine = workshop.machine({ engine: `tcp://${relay.address}` });
@@ -97,6 +111,18 @@ describe.skipIf(withPassword.skip)(withPassword.title('a real registry that asks
   });
 });
 
+/** The registry at an address that is not loopback: for the engine and for dtrust a host like any other. */
+async function expose(port: number): Promise<net.Server> {
+  const server = net.createServer((socket) => {
+    const inner = net.connect(port, '127.0.0.1');
+    socket.on('error', () => inner.destroy());
+    inner.on('error', () => socket.destroy());
+    socket.pipe(inner).pipe(socket);
+  });
+  await new Promise<void>((resolve) => server.listen(0, outerAddress(), resolve));
+  return server;
+}
+
 const withTls = await needPeers('engine 26.1', 'registry', 'openssl', 'network address');
 
 describe.skipIf(withTls.skip)(withTls.title('a real registry behind TLS, not on loopback'), () => {
@@ -110,18 +136,6 @@ describe.skipIf(withTls.skip)(withTls.title('a real registry behind TLS, not on 
   let name: string;
   let owner: Machine;
   const built = textImage('behind TLS');
-
-  /** The registry at an address that is not loopback: for the engine and for dtrust a host like any other. */
-  async function expose(port: number): Promise<net.Server> {
-    const server = net.createServer((socket) => {
-      const inner = net.connect(port, '127.0.0.1');
-      socket.on('error', () => inner.destroy());
-      inner.on('error', () => socket.destroy());
-      socket.pipe(inner).pipe(socket);
-    });
-    await new Promise<void>((resolve) => server.listen(0, outerAddress(), resolve));
-    return server;
-  }
 
   function trust(machine: Machine, server: string, ca: string): void {
     const folder = path.join(machine.config, 'certs.d', server);
@@ -201,3 +215,41 @@ describe.skipIf(withTls.skip)(withTls.title('a real registry behind TLS, not on 
     expect(relay.changing()).toEqual([]);
   });
 });
+
+const insecure = await needPeers('engine 26.1', 'registry', 'network address');
+
+describe.skipIf(insecure.skip)(
+  insecure.title('a real registry that speaks plain http, not on loopback'),
+  () => {
+    it('contract (Network): plain http only where the engine lists the registry as insecure, and one line says so', async () => {
+      const [workshop, registry] = await Promise.all([Workshop.open(), startRegistry()]);
+      const outside = await expose(registry.port);
+      const host = `${outerAddress()}:${(outside.address() as AddressInfo).port}`;
+      const [listing, strict] = await Promise.all([
+        startEngine({ version: '26.1', insecureRegistries: [host] }),
+        startEngine({ version: '26.1' }),
+      ]);
+      try {
+        const name = `${host}/plain/app`;
+        const built = textImage('plain');
+        for (const engine of [listing, strict]) await engine.load(imageArchive(built, [`${name}:1.0`]));
+        const owner = workshop.machine({ engine: listing.host, env: OWNER_ENV });
+        const pushed = await owner.run('push', `${name}:1.0`);
+        expect(pushed).toMatchObject({ status: 0, code: undefined });
+        expect(pushed.stderr.split('\n').filter((line) => /insecure|plain http/i.test(line))).toHaveLength(1);
+        await listing.clear();
+        expect(await owner.run('pull', `${name}:1.0`)).toMatchObject({ status: 0, code: undefined });
+        expect(await layersOf(listing, `${name}:1.0`)).toEqual([sha256(built.layer)]);
+        const refused = await owner.runWith({ DOCKER_HOST: strict.host }, 'pull', `${name}:1.0`);
+        expect(refused).toMatchObject({ status: 1, stdout: '' });
+        expect(refused.code).toMatch(/^NETWORK_/);
+        const unsigned = await owner.runWith({ DOCKER_HOST: strict.host }, 'push', `${name}:1.0`);
+        expect(unsigned).toMatchObject({ status: 1 });
+      } finally {
+        outside.close();
+        await Promise.all([listing.stop(), strict.stop(), registry.stop()]);
+        workshop.remove();
+      }
+    });
+  },
+);
