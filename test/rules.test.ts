@@ -30,8 +30,10 @@ const tagOf = (id: string): string => /^contract \([^)]+\)|^protocol [\d.]+/.exe
 function tagsOf(title: string): readonly string[] {
   const head = /^(?:TUF [\d.]+ and )?protocol (\d(?:\.\d)?)(?: and (\d\.\d))?:/.exec(title);
   if (head !== null) return head.slice(1).flatMap((rule) => (rule === undefined ? [] : [`protocol ${rule}`]));
-  const contract = /^contract \([^)]+\)(?=:)/.exec(title);
-  return contract === null ? [] : [contract[0]];
+  const [, section] = /^contract \(([^)]+)\)(?=:)/.exec(title) ?? [];
+  if (section === undefined) return [];
+  // `Packages` is short for `Packages and start-up`.
+  return [`contract (${rules.sections.find((each) => each.startsWith(section)) ?? section})`];
 }
 
 describe('the search for titles', () => {
