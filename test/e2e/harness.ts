@@ -130,6 +130,8 @@ export class Stage {
       RepoTags: [],
       RepoDigests: [],
     };
+    const holder = this.engine.images.get(name);
+    if (holder !== undefined) holder.RepoTags.splice(holder.RepoTags.indexOf(name), 1);
     held.RepoTags.push(name);
     this.engine.images.set(image.id, held);
     this.engine.images.set(name, held);
