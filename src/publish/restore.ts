@@ -3,7 +3,7 @@
  * last is published again, its versions raised above the highest ever seen, over whatever is under the tag now, as
  * long as that is no valid successor of it.
  */
-import { TrustError } from '../lib/errors.ts';
+import { hasCode, TrustError } from '../lib/errors.ts';
 import { escapeShort } from '../lib/escape.ts';
 import type { VerifiedCollection } from '../trust/collection.ts';
 import { editCollection } from '../trust/core/editor.ts';
@@ -24,7 +24,8 @@ export interface Restorable {
 /**
  * Looks at what is served and at what is known.
  *
- * @throws TrustError NO_TRUST_DATA when nothing is remembered, PUBLISH_CONFLICT when what is served verifies;
+ * @throws TrustError NO_TRUST_DATA when nothing is remembered, PUBLISH_CONFLICT when what is served verifies,
+ * VERSION_JUMP when it does and is far ahead of what is known;
  * LocalStateError MEMORY_DAMAGED and others; RegistryError, NetworkError
  */
 export async function findRestorable(tools: PublishTools): Promise<Restorable> {
@@ -42,7 +43,7 @@ export async function findRestorable(tools: PublishTools): Promise<Restorable> {
   try {
     await openCollection(editOptions);
   } catch (error) {
-    if (error instanceof TrustError) return { known, refusal: error };
+    if (isAboutWhatIsServed(error)) return { known, refusal: error };
     throw error;
   }
   throw nothingToRestore(tools);
@@ -96,7 +97,7 @@ async function openOrReplace(
   try {
     return await openForPublishing(editOptions)();
   } catch (error) {
-    if (!(error instanceof TrustError)) throw error;
+    if (!isAboutWhatIsServed(error)) throw error;
   }
   const digest = await source.headState(signal);
   if (digest === undefined) return undefined;
@@ -109,6 +110,14 @@ async function openOrReplace(
     turnSeconds: known.trusted.snapshot?.signed.extension?.turnSeconds ?? MAX_TURN_SECONDS,
     versions: known.highest,
   };
+}
+
+/**
+ * Whether a refusal says that what is served is no good. A state that is far ahead of this machine is valid, and so are
+ * those that others are writing right now: what they published would be lost.
+ */
+function isAboutWhatIsServed(error: unknown): error is TrustError {
+  return error instanceof TrustError && !hasCode(error, 'VERSION_JUMP', 'PUBLISH_CONFLICT');
 }
 
 function nothingToRestore({ repository }: PublishTools): TrustError {
