@@ -115,7 +115,6 @@ describe('what is refused while trust is on', () => {
     [['container', 'create', 'alpine'], 125],
     [['build', '.'], 1],
     [['compose', 'up'], 1],
-    [['trust', 'signer', 'add', 'a', 'b'], 1],
   ])('%j never gets to docker', async (args, status) => {
     await refused(machine, args, { code: 'NOT_YET_ENFORCED', status });
     expect(dockerCalls(stage)).toEqual([]);
