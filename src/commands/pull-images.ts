@@ -29,7 +29,7 @@ export async function pullTag(
   reference: Reference & { readonly tag: Tag },
 ): Promise<void> {
   const { repository, tag } = reference;
-  const [collection, engine] = await openBesideEngine(services, reference);
+  const [collection, engine] = await openBesideEngine(services, reference, options);
   printWarnings(services, collection);
   const admitted = await admitTag(collection, repository, tag, options.platform);
   await pullAdmitted(services, engine(), options, admitted, { index: 1, count: 1, collection });
@@ -38,7 +38,7 @@ export async function pullTag(
 /** Every tag that is signed, in order; the first failure ends it. */
 export async function pullAllTags(services: Services, options: PullOptions): Promise<void> {
   const { repository } = options.reference;
-  const [collection, engine] = await openBesideEngine(services, options.reference);
+  const [collection, engine] = await openBesideEngine(services, options.reference, options);
   printWarnings(services, collection);
   const prefix = `${repository.canonical}:`;
   const signed = (await collection.listTargets())
@@ -82,13 +82,19 @@ type Ready = readonly [VerifiedCollection, () => Engine];
  * Trust data and engine side by side. A refusal of the trust data is what the user gets to see when both fail;
  * a failure of the engine is thrown when it is first used.
  */
-async function openBesideEngine(services: Services, reference: Reference): Promise<Ready> {
+async function openBesideEngine(
+  services: Services,
+  reference: Reference,
+  { platform }: PullOptions,
+): Promise<Ready> {
   const { repository } = reference;
+  const { signal } = services.context;
   const opening = sourceFor(services, repository).then((source) =>
     openFor(services, repository, source, { purpose: 'use' }),
   );
   const connecting = services.engine().then(async (engine) => {
-    await engine.ping({ signal: services.context.signal });
+    // What it runs is asked for whenever the user names no platform; here that costs no time of its own.
+    await (platform === undefined ? engine.info({ signal }) : engine.ping({ signal }));
     return engine;
   });
   const [opened, connected] = await Promise.allSettled([opening, connecting]);

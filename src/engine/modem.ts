@@ -91,7 +91,7 @@ function modemFields(endpoint: EngineEndpoint, options: ModemOptions): ModemFiel
   switch (endpoint.kind) {
     case 'unix':
     case 'npipe':
-      return { ...unset, socketPath: endpoint.path, agent: new http.Agent({ keepAlive: true }) };
+      return { ...unset, socketPath: endpoint.path, agent: plainAgent() };
     case 'ssh':
       return { ...unset, host: NAMELESS_HOST, agent: createSshAgent(endpoint.url, options.environment) };
     case 'tcp':
@@ -100,12 +100,14 @@ function modemFields(endpoint: EngineEndpoint, options: ModemOptions): ModemFiel
         host: endpoint.host,
         port: endpoint.port,
         protocol: endpoint.tls === undefined ? 'http' : 'https',
-        agent:
-          endpoint.tls === undefined
-            ? new http.Agent({ keepAlive: true })
-            : tlsAgent(endpoint.host, endpoint.tls),
+        agent: endpoint.tls === undefined ? plainAgent() : tlsAgent(endpoint.host, endpoint.tls),
       };
   }
+}
+
+/** With a server name it need not work one out, for which Node would load its resolver. */
+function plainAgent(): http.Agent {
+  return new http.Agent({ keepAlive: true, servername: '' } as http.AgentOptions);
 }
 
 type Tls = NonNullable<(EngineEndpoint & { kind: 'tcp' })['tls']>;

@@ -10,6 +10,7 @@ import { escapeText } from '../lib/escape.ts';
 import { isLoopbackHost } from '../reference/host.ts';
 import type { InsecureMode } from '../settings/insecure-registries.ts';
 import { registryApiHost } from '../settings/registry-address.ts';
+import type { TokenMemory } from './token-memory.ts';
 import type { HttpResponse, TlsTrust } from './transport.ts';
 
 export interface RegistryOrigin {
@@ -23,6 +24,8 @@ export interface OriginOptions {
   readonly insecure: (host: string) => Promise<InsecureMode | undefined>;
   /** One line for stderr, once per host that is spoken to without verification. */
   readonly notice: (line: string) => void;
+  /** Which registries of this machine spoke TLS last time. */
+  readonly memory: Pick<TokenMemory, 'speaksTls' | 'noteTls'>;
 }
 
 /** Sends to an origin. `last` is false while another origin could still be tried: no patience needed then. */
@@ -54,21 +57,30 @@ export class RegistryOrigins {
     return response;
   }
 
-  /** This machine: plain http as ever, and TLS with a certificate that nobody needs to know. */
+  /**
+   * This machine: plain http as ever, and TLS with a certificate that nobody needs to know; the one that answered
+   * last time goes first.
+   */
   async #loopback(host: string, attempt: Attempt): Promise<[RegistryOrigin, HttpResponse]> {
+    const { memory } = this.#options;
     const plain = originOf('http', host, 'verified');
     const tls = originOf('https', host, 'unverified');
-    const first = await settle(() => attempt(plain, false), 'NETWORK_BROKEN', 'NETWORK_REFUSED');
+    const tlsFirst = memory.speaksTls(host);
+    const given = tlsFirst ? await tryOnce(tls, attempt) : undefined;
+    if (given !== undefined && !(given instanceof NetworkError)) {
+      return [tls, await patiently(given, tls, attempt)];
+    }
+    const first = await tryOnce(plain, attempt);
     // 400 is what servers of TLS answer to plain http, those that answer.
-    if (!(first instanceof NetworkError) && first.status !== 400)
+    if (!(first instanceof NetworkError) && first.status !== 400) {
+      memory.noteTls(host, false);
       return [plain, await patiently(first, plain, attempt)];
-    const second = await settle(
-      () => attempt(tls, false),
-      'NETWORK_TLS',
-      'NETWORK_BROKEN',
-      'NETWORK_REFUSED',
-    );
-    if (!(second instanceof NetworkError)) return [tls, await patiently(second, tls, attempt)];
+    }
+    const second = given ?? (await tryOnce(tls, attempt));
+    if (!(second instanceof NetworkError)) {
+      memory.noteTls(host, true);
+      return [tls, await patiently(second, tls, attempt)];
+    }
     // Nobody speaks TLS there: what plain http says counts, with all its patience.
     return [plain, first instanceof NetworkError ? await attempt(plain, true) : first];
   }
@@ -109,6 +121,11 @@ export class RegistryOrigins {
 /** The answer, asked for again with retries where it was one that retries are for. */
 function patiently(answer: HttpResponse, origin: RegistryOrigin, attempt: Attempt): Promise<HttpResponse> {
   return [502, 503, 504].includes(answer.status) ? attempt(origin, true) : Promise.resolve(answer);
+}
+
+/** One attempt that may show that the registry is not spoken to like this. */
+function tryOnce(origin: RegistryOrigin, attempt: Attempt): Promise<HttpResponse | NetworkError> {
+  return settle(() => attempt(origin, false), 'NETWORK_TLS', 'NETWORK_BROKEN', 'NETWORK_REFUSED');
 }
 
 async function settle(

@@ -38,8 +38,8 @@ const MAX_PROBE_BYTES = 64 * 1024;
 /** The one RegistryHttp of a process. */
 export function createRegistryTransport(options: RegistryTransportOptions): RegistryHttp {
   const insecure = askAboutHost(options);
-  const origins = new RegistryOrigins({ insecure, notice: options.notice });
   const { send, clock, credentials, tokenMemory = createTokenMemory() } = options;
+  const origins = new RegistryOrigins({ insecure, notice: options.notice, memory: tokenMemory });
   const authorizer = new Authorizer({ send, clock, credentials, insecure, memory: tokenMemory });
   return {
     async request(repository, request) {

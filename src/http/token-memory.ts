@@ -12,36 +12,61 @@ export type RememberedChallenge =
   | { readonly scheme: 'basic' }
   | { readonly scheme: 'bearer'; readonly realm: string; readonly service: string | undefined };
 
+/** Under `https://HOST`: a registry on this machine that speaks TLS, which is tried there after plain http. */
+type Entry = RememberedChallenge | { readonly scheme: 'tls' };
+
 /** Keyed by the registry's normalised host, so that one registry's realm can never serve for another's. */
 export interface TokenMemory {
   get(host: string): RememberedChallenge | undefined;
   set(host: string, challenge: RememberedChallenge | undefined): void;
+  /** Whether this loopback registry was last found to speak TLS: what is tried first, and nothing else. */
+  speaksTls(host: string): boolean;
+  noteTls(host: string, speaks: boolean): void;
+}
+
+interface Store {
+  get(key: string): Entry | undefined;
+  set(key: string, entry: Entry | undefined): void;
+}
+
+const tlsKey = (host: string): string => `https://${host}`;
+
+function over({ get, set }: Store): TokenMemory {
+  return {
+    get(host) {
+      const entry = get(host);
+      return entry?.scheme === 'tls' ? undefined : entry;
+    },
+    set,
+    speaksTls: (host) => get(tlsKey(host))?.scheme === 'tls',
+    noteTls: (host, speaks) => set(tlsKey(host), speaks ? { scheme: 'tls' } : undefined),
+  };
 }
 
 /** A memory as long as the process. */
-export function createTokenMemory(entries: Iterable<[string, RememberedChallenge]> = []): TokenMemory {
+export function createTokenMemory(entries: Iterable<[string, Entry]> = []): TokenMemory {
   const remembered = new Map(entries);
-  return {
-    get: (host) => remembered.get(host),
-    set(host, challenge) {
-      if (challenge === undefined) remembered.delete(host);
-      else remembered.set(host, challenge);
+  return over({
+    get: (key) => remembered.get(key),
+    set(key, entry) {
+      if (entry === undefined) remembered.delete(key);
+      else remembered.set(key, entry);
     },
-  };
+  });
 }
 
 const MAX_REMEMBERED = 256;
 
 /** JSON for a file; at most the newest entries. */
-export function renderTokenMemory(entries: ReadonlyMap<string, RememberedChallenge>): string {
+export function renderTokenMemory(entries: ReadonlyMap<string, Entry>): string {
   return `${JSON.stringify(Object.fromEntries([...entries].slice(-MAX_REMEMBERED)))}\n`;
 }
 
 /**
  * Entries of such a file. Whatever is not one is left out: the file saves a request and decides nothing.
  */
-export function parseTokenMemory(text: string): Map<string, RememberedChallenge> {
-  const entries = new Map<string, RememberedChallenge>();
+export function parseTokenMemory(text: string): Map<string, Entry> {
+  const entries = new Map<string, Entry>();
   for (const [host, value] of Object.entries(parseObject(text))) {
     const challenge = parseRemembered(value);
     if (challenge !== undefined) entries.set(host, challenge);
@@ -59,10 +84,10 @@ function parseObject(text: string): object {
   }
 }
 
-function parseRemembered(value: unknown): RememberedChallenge | undefined {
+function parseRemembered(value: unknown): Entry | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const { scheme, realm, service } = value as Record<string, unknown>;
-  if (scheme === 'basic') return { scheme };
+  if (scheme === 'basic' || scheme === 'tls') return { scheme };
   if (scheme !== 'bearer' || typeof realm !== 'string') return undefined;
   if (service !== undefined && typeof service !== 'string') return undefined;
   return { scheme, realm, service };
@@ -73,23 +98,23 @@ function parseRemembered(value: unknown): RememberedChallenge | undefined {
  * (a read-only home, a full disk) costs the next command one request and nothing else.
  */
 export function createFileTokenMemory(fs: FileSystem, path: string): TokenMemory {
-  let entries: Map<string, RememberedChallenge> | undefined;
+  let entries: Map<string, Entry> | undefined;
   const load = () => {
     entries ??= parseTokenMemory(readFileIfPresent(fs, path)?.toString('utf8') ?? '{}');
     return entries;
   };
-  return {
-    get: (host) => load().get(host),
-    set(host, challenge) {
+  return over({
+    get: (key) => load().get(key),
+    set(key, entry) {
       const known = load();
-      if (isDeepStrictEqual(known.get(host), challenge)) return;
-      known.delete(host);
-      if (challenge !== undefined) known.set(host, challenge);
+      if (isDeepStrictEqual(known.get(key), entry)) return;
+      known.delete(key);
+      if (entry !== undefined) known.set(key, entry);
       try {
         writeFileAtomic(fs, path, Buffer.from(renderTokenMemory(known), 'utf8'), 0o600, false);
       } catch (error) {
         if (!hasCode(error, 'DISK_FULL', 'FILE_UNWRITABLE')) throw error;
       }
     },
-  };
+  });
 }
