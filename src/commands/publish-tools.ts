@@ -10,7 +10,8 @@ import type { Services } from './services.ts';
 export async function createPublishTools(services: Services, repository: Repository): Promise<PublishTools> {
   const { context } = services;
   const source = await sourceFor(services, repository);
-  const [editOptions, clientOptions, keys, passphrases, terminal] = await Promise.all([
+  // Without `firstUse`: what was just published is known here, or the user's own; a key that is neither is not his.
+  const [editOptions, { firstUse: _, ...clientOptions }, keys, passphrases, terminal] = await Promise.all([
     openOptionsFor(services, repository, source, { purpose: 'edit' }),
     openOptionsFor(services, repository, source, { purpose: 'own', mayAsk: false }),
     services.keys(),

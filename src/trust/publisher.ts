@@ -100,9 +100,12 @@ export async function publish(options: PublishOptions): Promise<Published> {
  * The reader of one publish: each call reads the tag and verifies what it serves, against the memory as it is
  * now, and remembers nothing. Make a new one for each publish.
  *
- * undefined means that there is no trust data and none is expected. Throws as `openCollection`.
+ * undefined means that there is no trust data and none is expected. Throws as `openCollection`. Nobody is asked about a
+ * first use: what a publish builds on was trusted before it began, or is the user's own. [The registry says 404 until
+ * the first keys are made, and then shows a collection that lists them beside its own.]
  */
-export function openForPublishing(options: OpenOptions): () => Promise<PublishBase | undefined> {
+export function openForPublishing(given: OpenOptions): () => Promise<PublishBase | undefined> {
+  const { firstUse: _, ...options } = given;
   const memory = asItIsNow(options.memory);
   return async () => {
     for (let read = 0; read < MAX_READS; read++) {
