@@ -14,7 +14,7 @@ import { makePrivateDirectory, writeFileAtomic } from '../lib/atomic-write.ts';
 import { hasCode, KeyError } from '../lib/errors.ts';
 import { escapeText } from '../lib/escape.ts';
 import type { FileSystem } from '../lib/file-system.ts';
-import { hasErrno } from '../lib/fs-error.ts';
+import { hasErrno, isSystemError } from '../lib/fs-error.ts';
 import { type KeyId, notaryKeyId, type PublicKey, tufKeyId } from '../trust/core/keys.ts';
 import type { Signer } from '../trust/core/signer.ts';
 import { createNewFile } from './create-file.ts';
@@ -32,6 +32,7 @@ import type { Passphrases } from './passphrases.ts';
 import { KDF_ITERATIONS } from './pbes2.ts';
 import type { PrivateKey } from './private-key.ts';
 import { parsePublicHalf, renderPublicHalf } from './public-half.ts';
+import { unreadableError } from './read-bounded.ts';
 import type { Secret } from './secret.ts';
 
 /** One key file, as far as it can be known without its passphrase. */
@@ -226,8 +227,8 @@ export class KeyStore {
         .readdirSync(folder)
         .filter((name) => name.endsWith('.key') && !name.startsWith('.'));
     } catch (error) {
-      if (hasErrno(error, 'ENOENT')) return [];
-      throw error;
+      if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return [];
+      throw unreadableError(folder, 'the folder of keys', error);
     }
   }
 
@@ -259,7 +260,8 @@ export class KeyStore {
     try {
       return this.#options.fs.readFileSync(join(this.#publicHalves, `${id}.pub`), 'latin1');
     } catch (error) {
-      if (hasErrno(error, 'ENOENT', 'EACCES', 'EISDIR', 'ENOTDIR')) return '';
+      // Without it a passphrase is asked for once more.
+      if (isSystemError(error)) return '';
       throw error;
     }
   }
@@ -294,7 +296,7 @@ function isThere(fs: FileSystem, path: string): boolean {
     return true;
   } catch (error) {
     if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return false;
-    throw error;
+    throw unreadableError(path, 'a key file', error);
   }
 }
 

@@ -37,7 +37,7 @@ function openForReading(fs: FileSystem, path: string, what: string): number {
   try {
     return fs.openSync(path, 'r');
   } catch (error) {
-    throw unreadable(path, what, error);
+    throw unreadableError(path, what, error);
   }
 }
 
@@ -68,12 +68,12 @@ function readSome(
   try {
     return fs.readSync(fd, buffer, offset, buffer.length - offset, null);
   } catch (error) {
-    throw unreadable(path, what, error);
+    throw unreadableError(path, what, error);
   }
 }
 
-function unreadable(path: string, what: string, cause: unknown): unknown {
-  // Only what the operating system answered becomes an error of ours; anything else is a bug and stays one.
+/** FILE_UNREADABLE for what the operating system answered; anything else is a bug and stays one. */
+export function unreadableError(path: string, what: string, cause: unknown): unknown {
   if (!isSystemError(cause)) return cause;
   return new LocalStateError({
     code: 'FILE_UNREADABLE',

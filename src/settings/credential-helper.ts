@@ -7,6 +7,7 @@
  */
 import path from 'node:path';
 import { ChildError, type ChildOptions, type ChildResult, runChild } from '../lib/child.ts';
+import { isSystemError } from '../lib/fs-error.ts';
 import { type HelperAnswer, helperError, type RunHelper } from './credentials.ts';
 import type { Environment, RawEnvironment } from './environment.ts';
 import type { ReadableFiles } from './local-files.ts';
@@ -111,9 +112,19 @@ function findHelper(name: string, options: HelperOptions): string {
     if (!system.isAbsolute(folder)) continue;
     for (const ending of endings) {
       const file = system.join(folder, `docker-credential-${name}${ending}`);
-      const stats = fs.statSync(file, { throwIfNoEntry: false });
-      if (stats?.isFile() && (windows || (stats.mode & 0o111) !== 0)) return file;
+      if (isProgram(fs, file, windows)) return file;
     }
   }
   throw helperError(name, 'is not on PATH');
+}
+
+/** A folder of PATH that may not be looked into has no programs, as for a shell. */
+function isProgram(fs: ReadableFiles, file: string, windows: boolean): boolean {
+  try {
+    const stats = fs.statSync(file, { throwIfNoEntry: false });
+    return stats?.isFile() === true && (windows || (stats.mode & 0o111) !== 0);
+  } catch (error) {
+    if (isSystemError(error)) return false;
+    throw error;
+  }
 }
