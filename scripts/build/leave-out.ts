@@ -41,7 +41,7 @@ const builtins: ReadonlyMap<string, ReadonlyMap<string, string>> = new Map([
     'docker-modem',
     new Map([
       // Prints every request, to its last socket, into a string for the log that is dropped.
-      ['util', "module.exports = { ...require('node:util'), inspect: () => '' };"],
+      ['util', "module.exports = Object.assign(Object.create(require('node:util')), { inspect: () => '' });"],
       ['url', legacyUrl()],
       // The same streams once more, as Node 10 had them.
       ['readable-stream', "module.exports = require('node:stream');"],
