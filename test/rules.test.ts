@@ -26,10 +26,10 @@ const titles = titlesBelow(import.meta.dirname);
 /** `protocol 4.2` or `contract (Engine)`. */
 const tagOf = (id: string): string => /^contract \([^)]+\)|^protocol [\d.]+/.exec(id)?.[0] ?? id;
 
-/** What a title names: `protocol 1.2 and 6.2: ...` names two rules. */
+/** What a title names: `protocol 1.2 and 6.2: ...` and `protocol 2.2, 2.3: ...` name two rules. */
 function tagsOf(title: string): readonly string[] {
-  const head = /^(?:TUF [\d.]+ and )?protocol (\d(?:\.\d)?)(?: and (\d\.\d))?:/.exec(title);
-  if (head !== null) return head.slice(1).flatMap((rule) => (rule === undefined ? [] : [`protocol ${rule}`]));
+  const [, list] = /^(?:TUF [\d.]+ and )?protocol (\d(?:\.\d)?(?:(?:, | and )\d\.\d)*):/.exec(title) ?? [];
+  if (list !== undefined) return list.split(/, | and /).map((rule) => `protocol ${rule}`);
   const [, section] = /^contract \(([^)]+)\)(?=:)/.exec(title) ?? [];
   if (section === undefined) return [];
   // `Packages` is short for `Packages and start-up`.
