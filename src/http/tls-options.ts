@@ -10,6 +10,7 @@ import path from 'node:path';
 import type * as Tls from 'node:tls';
 import { LocalStateError } from '../lib/errors.ts';
 import { escapeText } from '../lib/escape.ts';
+import { isSystemError } from '../lib/fs-error.ts';
 import type { ServerCertificates } from '../settings/certs.ts';
 import type { Environment } from '../settings/environment.ts';
 import { listFolderIfPresent, type ReadableFiles, readFileIfPresent } from '../settings/local-files.ts';
@@ -129,7 +130,7 @@ function readSystemAuthorities(tls: typeof Tls, { env, fs }: TlsSettings): reado
       (listFolderIfPresent(fs, folder) ?? []).map((name) => path.join(folder, name)),
     ),
   ];
-  const system = SYSTEM_FILES.find((file) => fs.statSync(file, { throwIfNoEntry: false })?.isFile());
+  const system = SYSTEM_FILES.find((file) => isFile(fs, file));
   return [
     ...tls.getCACertificates('system'),
     ...[...files, ...(system === undefined ? [] : [system])].flatMap((file) => readCertificates(fs, file)),
@@ -137,7 +138,17 @@ function readSystemAuthorities(tls: typeof Tls, { env, fs }: TlsSettings): reado
 }
 
 function readCertificates(fs: ReadableFiles, file: string): readonly string[] {
-  if (fs.statSync(file, { throwIfNoEntry: false })?.isFile() !== true) return [];
+  if (!isFile(fs, file)) return [];
   const text = readFileIfPresent(fs, file)?.toString('latin1') ?? '';
   return (text.match(PEM_CERTIFICATE) ?? []).map((pem) => `${pem}\n`);
+}
+
+/** What cannot be looked at, like a link to itself, holds no authority. */
+function isFile(fs: ReadableFiles, file: string): boolean {
+  try {
+    return fs.statSync(file, { throwIfNoEntry: false })?.isFile() === true;
+  } catch (error) {
+    if (isSystemError(error)) return false;
+    throw error;
+  }
 }
