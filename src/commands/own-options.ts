@@ -66,6 +66,7 @@ function read(syntax: OwnSyntax, args: readonly string[]): Record<string, unknow
     'h',
     ...Object.entries(syntax.flags).flatMap(([n, f]) => [n, f.alias ?? n]),
   ]);
+  refuseInherited(syntax, args);
   const parser = yargs([])
     .help(false)
     .version(false)
@@ -95,6 +96,17 @@ function read(syntax: OwnSyntax, args: readonly string[]): Record<string, unknow
     throw usageError(syntax, `unknown flag: ${stranger.length === 1 ? '-' : '--'}${escapeShort(stranger)}`);
   }
   return values;
+}
+
+/** yargs keeps flags in plain objects, where `--toString` and `--constructor` find what every object has. */
+function refuseInherited(syntax: OwnSyntax, args: readonly string[]): void {
+  const end = args.indexOf('--');
+  for (const arg of end < 0 ? args : args.slice(0, end)) {
+    const name = /^--?([^=]*)/.exec(arg)?.[1];
+    if (name !== undefined && name in Object.prototype) {
+      throw usageError(syntax, `unknown flag: --${name}`);
+    }
+  }
 }
 
 function assertOnce(syntax: OwnSyntax, name: string, value: unknown): string | undefined {

@@ -1,5 +1,5 @@
+/** How failures read, to people and to scripts; and the status they end with. */
 import { describe, expect, test } from 'vitest';
-import { CommandLineError } from '../../src/cli/pflag.ts';
 import { exitStatusOf } from '../../src/commands/exit-status.ts';
 import { renderError } from '../../src/commands/report-error.ts';
 import {
@@ -13,123 +13,116 @@ import {
 } from '../../src/lib/errors.ts';
 import { Interrupted } from '../../src/lib/interrupted.ts';
 
-const plain = { json: false, debug: false };
+const PLAIN = { json: false, debug: false };
+const JSON_TOO = { json: true, debug: false };
 
 const refusal = new TrustError({
   code: 'TIMESTAMP_ROLLBACK',
-  message: 'older trust data than seen before',
-  attack: 'rollback',
+  message: 'timestamp version 4 is older than trusted version 7',
+  reference: 'docker.io/acme/app',
+  expected: 'version 7 or more',
+  found: 'version 4',
   spec: '5.4.3.1',
-  role: 'timestamp\u202e',
-  reference: 'ghcr.io/acme/app:1.0',
-  expected: 'version 3',
-  found: 'version 2',
-  hints: ['first way on', 'second way on'],
-  cause: Object.assign(new Error('outer'), { cause: Object.assign(new Error('inner'), { code: 'EIO' }) }),
+  attack: 'rollback',
+  role: 'timestamp',
+  hints: ['one thing', 'another thing'],
+  cause: new Error('below it'),
 });
 
-describe('a refusal', () => {
-  test('is one line with the image and its code, then its hints', () => {
-    expect(renderError(refusal, plain)).toBe(
-      'dtrust: refused: ghcr.io/acme/app:1.0: older trust data than seen before (TIMESTAMP_ROLLBACK)\n' +
-        'dtrust: hint: first way on\n' +
-        'dtrust: hint: second way on\n',
-    );
+describe('for people', () => {
+  test('one line with the verdict and the code, then one line for each hint', () => {
+    const lines = renderError(refusal, PLAIN).split('\n');
+    expect(lines[0]).toMatch(/^dtrust: refused: .*timestamp version 4 is older.* \(TIMESTAMP_ROLLBACK\)$/);
+    expect(lines.slice(1)).toEqual(['dtrust: hint: one thing', 'dtrust: hint: another thing', '']);
   });
 
   test.each([
-    ['refused', new TrustError({ code: 'TARGET_NOT_SIGNED', message: 'm' })],
-    ['refused: no trust data', new TrustError({ code: 'NO_TRUST_DATA', message: 'm' })],
-    ['error: cannot reach', new NetworkError({ code: 'NETWORK_REFUSED', message: 'm' })],
-    ['error: registry', new RegistryError({ code: 'REGISTRY_DENIED', message: 'm' })],
-    ['refused', new UsageError({ code: 'NOT_YET_ENFORCED', message: 'm' })],
-    ['error', new UsageError({ code: 'TAG_RESERVED', message: 'm' })],
-    ['error', new LocalStateError({ code: 'MEMORY_DAMAGED', message: 'm' })],
-    ['error', new KeyError({ code: 'KEY_MISSING', message: 'm' })],
-    ['error', new EngineError({ code: 'ENGINE_BROKEN', message: 'm' })],
-  ])(
-    'protocol 3.3: refused evidence, none, and a source out of reach never read alike: %s',
-    (verdict, error) => {
-      expect(renderError(error, plain)).toBe(`dtrust: ${verdict}: m (${error.code})\n`);
-    },
-  );
-
-  test('with DTRUST_DEBUG says step, attack, role and causes, escaped', () => {
-    const lines = renderError(refusal, { json: false, debug: true }).split('\n');
-    expect(lines.slice(3)).toEqual([
-      'dtrust: debug: step 5.4.3.1',
-      'dtrust: debug: guards against rollback',
-      'dtrust: debug: role timestamp\\u202e',
-      'dtrust: debug: caused by Error: outer',
-      'dtrust: debug: caused by Error: inner (EIO)',
-      '',
-    ]);
+    [new TrustError({ code: 'NO_TRUST_DATA', message: 'm' }), 'refused: no trust data'],
+    [new TrustError({ code: 'ROOT_PIN', message: 'm' }), 'refused'],
+    [new NetworkError({ code: 'NETWORK_DNS', message: 'm' }), 'error: cannot reach'],
+    [new RegistryError({ code: 'REGISTRY_DENIED', message: 'm' }), 'error: registry'],
+    [new UsageError({ code: 'NOT_YET_ENFORCED', message: 'm' }), 'refused'],
+    [new LocalStateError({ code: 'DISK_FULL', message: 'm' }), 'error'],
+    [new KeyError({ code: 'KEY_PASSPHRASE', message: 'm' }), 'error'],
+    [new EngineError({ code: 'ENGINE_BROKEN', message: 'm' }), 'error'],
+  ])('refused, no data, out of reach and broken read differently: %s', (error, verdict) => {
+    expect(renderError(error, PLAIN)).toBe(`dtrust: ${verdict}: m (${error.code})\n`);
   });
 
-  test('what docker refuses as well reads as docker’s', () => {
-    const usage = 'docker pull [OPTIONS] NAME[:TAG|@DIGEST]';
-    expect(renderError(new CommandLineError('unknown flag: --x', usage), plain)).toBe(
-      `unknown flag: --x\n\nUsage:  ${usage}\n\nRun 'docker pull --help' for more information\n`,
-    );
+  test('DTRUST_DEBUG adds step, attack, role and causes', () => {
+    const text = renderError(refusal, { json: false, debug: true });
+    expect(text).toContain('dtrust: debug: step 5.4.3.1\n');
+    expect(text).toContain('dtrust: debug: guards against rollback\n');
+    expect(text).toContain('dtrust: debug: role timestamp\n');
+    expect(text).toContain('dtrust: debug: caused by Error: below it\n');
   });
 
-  test('a bug says that it is one, with its stack, and moves no terminal', () => {
-    const text = renderError(new TypeError('x is not a function \u001b[2J'), plain);
-    expect(text).toMatch(/^dtrust: internal error, please report it/);
-    expect(text).toContain('at ');
+  test('a chain of causes that never ends does', () => {
+    const looped = new Error('round');
+    looped.cause = looped;
+    const error = new NetworkError({ code: 'NETWORK_BROKEN', message: 'm', cause: looped });
+    const lines = renderError(error, { json: false, debug: true }).split('\n');
+    expect(lines.length).toBeLessThan(20);
+  });
+
+  test('a bug says so, with its stack, and never as a refusal', () => {
+    const text = renderError(new TypeError('x is no function \u001b[31m'), JSON_TOO);
+    expect(text).toMatch(/^dtrust: internal error, please report/);
+    expect(text).toContain('report-error.test.ts');
     expect(text).not.toContain('\u001b');
-    expect(renderError('thrown text', plain)).toContain('thrown text');
+    expect(renderError('a string', PLAIN)).toContain('a string');
   });
 });
 
-describe('contract (Terminal): DTRUST_ERRORS=json', () => {
-  const lastLine = (error: unknown, debug = false): unknown =>
-    JSON.parse(renderError(error, { json: true, debug }).trimEnd().split('\n').at(-1) ?? '');
-
-  test('puts one object with exactly these members on the last line, behind what people read', () => {
-    expect(renderError(refusal, { json: true, debug: true })).toContain('(TIMESTAMP_ROLLBACK)\n');
-    for (const debug of [false, true]) {
-      expect(lastLine(refusal, debug)).toEqual({
-        code: 'TIMESTAMP_ROLLBACK',
-        class: 'trust',
-        reference: 'ghcr.io/acme/app:1.0',
-        expected: 'version 3',
-        found: 'version 2',
-        hint: 'first way on',
-      });
-    }
+describe('for scripts', () => {
+  test('contract (Terminal): the last line is one object of six members', () => {
+    const lines = renderError(refusal, JSON_TOO).trimEnd().split('\n');
+    expect(JSON.parse(lines.at(-1) ?? '')).toEqual({
+      code: 'TIMESTAMP_ROLLBACK',
+      class: 'trust',
+      reference: 'docker.io/acme/app',
+      expected: 'version 7 or more',
+      found: 'version 4',
+      hint: 'one thing',
+    });
   });
 
-  test('has null for what is not known', () => {
-    const nothing = { reference: null, expected: null, found: null, hint: null };
-    const error = new EngineError({ code: 'ENGINE_BROKEN', message: 'm' });
-    expect(lastLine(error)).toEqual({ code: 'ENGINE_BROKEN', class: 'engine', ...nothing });
-    const usage = new CommandLineError('unknown flag: --x', 'docker pull NAME');
-    expect(lastLine(usage)).toEqual({ code: 'USAGE', class: 'usage', ...nothing });
+  test('what is not known is null, and debug lines stand above', () => {
+    const error = new UsageError({ code: 'USAGE', message: 'm' });
+    const lines = renderError(error, { json: true, debug: true }).trimEnd().split('\n');
+    expect(JSON.parse(lines.at(-1) ?? '')).toEqual({
+      code: 'USAGE',
+      class: 'usage',
+      reference: null,
+      expected: null,
+      found: null,
+      hint: null,
+    });
+  });
+
+  test('a message of several lines does not become two records', () => {
+    const error = new EngineError({ code: 'ENGINE_ERROR', message: 'm', found: 'a\nb\u202e{"code":"x"}' });
+    const text = renderError(error, JSON_TOO);
+    expect(text.trimEnd().split('\n')).toHaveLength(2);
+    expect(text).not.toContain('\u202e');
   });
 });
 
-describe('contract (Terminal): exit status', () => {
+describe('exit status', () => {
+  const failure = new TrustError({ code: 'ROOT_PIN', message: 'm' });
+
   test.each([
-    ['Ctrl-C at a question', new Interrupted('SIGINT'), ['pull'], 130],
-    ['being told to stop', new Interrupted('SIGTERM'), ['push'], 143],
-    ['a terminal that hangs up', new Interrupted('SIGHUP'), ['push'], 129],
-    ['a no at a question', new KeyError({ code: 'PROMPT_DECLINED', message: 'm' }), ['push'], 1],
-    ['a refusal', refusal, ['pull'], 1],
-    ['no docker', new LocalStateError({ code: 'DOCKER_NOT_FOUND', message: 'm' }), ['ps'], 127],
-    ['a docker that is dtrust', new LocalStateError({ code: 'DOCKER_LOOP', message: 'm' }), ['run'], 127],
-    ['a refused run', new UsageError({ code: 'NOT_YET_ENFORCED', message: 'm' }), ['run'], 125],
-    [
-      'a refused create',
-      new UsageError({ code: 'NOT_YET_ENFORCED', message: 'm' }),
-      ['container', 'create'],
-      125,
-    ],
-    ['a refused build', new UsageError({ code: 'NOT_YET_ENFORCED', message: 'm' }), ['build'], 1],
-    ['a flag docker refuses', new CommandLineError('m', 'docker pull NAME'), ['pull'], 125],
-    ['a number of arguments docker refuses', new CommandLineError('m', 'docker pull NAME', 1), ['pull'], 1],
-    ['a bug', new TypeError('m'), ['pull'], 1],
-  ])('after %s', (_, error, path, status) => {
+    [failure, ['pull'], 1],
+    [failure, ['run'], 125],
+    [failure, ['container', 'create'], 125],
+    [failure, ['image', 'pull'], 1],
+    [new LocalStateError({ code: 'DOCKER_NOT_FOUND', message: 'm' }), ['ps'], 127],
+    [new LocalStateError({ code: 'DOCKER_LOOP', message: 'm' }), ['ps'], 127],
+    [new Interrupted('SIGINT'), ['run'], 130],
+    [new Interrupted('SIGTERM'), ['pull'], 143],
+    [new Interrupted('SIGHUP'), ['pull'], 129],
+    [new TypeError('a bug'), ['pull'], 1],
+  ] as const)('%s of %j is %i', (error, path, status) => {
     expect(exitStatusOf(error, path)).toBe(status);
   });
 });

@@ -2,16 +2,18 @@
 import { generateKeyPairSync } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Machine, openStage, refused, type Stage } from './harness.ts';
 
 let stage: Stage;
 
+/** One owner and two developers for all repositories: keys are slow to make. */
+let owner: Machine;
+const developers = new Map<string, Machine>();
+
 /** A repository whose tag 1.0 the owner has signed. */
-async function signed(repository: string): Promise<Machine> {
-  const owner = stage.machine({ env: { DTRUST_INIT: '1' } });
+async function signed(repository: string): Promise<void> {
   await pushed(owner, repository, '1.0');
-  return owner;
 }
 
 /** Pushes an image with this text under a tag, and returns its digest. */
@@ -22,24 +24,25 @@ async function pushed(machine: Machine, repository: string, tag: string, text = 
   return image.digest;
 }
 
-/** Another machine, which has the owner's pin. */
-async function pinned(owner: Machine, repository: string): Promise<Machine> {
+/** Gives a machine, by default a new one, the pin of the owner's repository. */
+async function pinned(repository: string, machine = stage.machine()): Promise<Machine> {
   const { stdout } = await owner.succeed(['trust', 'pin', 'export', stage.name(repository)]);
-  const machine = stage.machine();
   await machine.succeed(stdout.trim().split(' ').slice(1));
   return machine;
 }
 
 /** A pinned machine with a key pair; the public half is at `<home>/<name>.pub`. */
-async function developer(owner: Machine, repository: string, name: string): Promise<Machine> {
-  const machine = await pinned(owner, repository);
-  await machine.succeed(['trust', 'key', 'generate', name]);
-  return machine;
+async function developer(repository: string, name: string): Promise<Machine> {
+  const known = developers.get(name);
+  const machine = known ?? stage.machine();
+  developers.set(name, machine);
+  if (known === undefined) await machine.succeed(['trust', 'key', 'generate', name]);
+  return await pinned(repository, machine);
 }
 
 const publicHalf = (machine: Machine, name: string) => path.join(machine.home, `${name}.pub`);
 
-const add = (owner: Machine, machine: Machine, name: string, repository: string, ...more: string[]) =>
+const add = (machine: Machine, name: string, repository: string, ...more: string[]) =>
   owner.succeed([
     ...['trust', 'signer', 'add', '--key', publicHalf(machine, name)],
     ...[...more, name, stage.name(repository)],
@@ -64,17 +67,19 @@ function trustTag(repository: string): string | undefined {
 
 beforeAll(async () => {
   stage = await openStage();
+  owner = stage.machine({ env: { DTRUST_INIT: '1' } });
 });
+vi.setConfig({ testTimeout: 120_000 });
 afterEach(() => stage.calm());
 afterAll(() => stage.close());
 
 describe('a developer comes and goes', () => {
   it('protocol 2.3, 2.4, 2.6: is added, pushes by himself, is removed, and pushes no more', async () => {
-    const owner = await signed('story');
+    await signed('story');
     const name = stage.name('story');
-    const consumer = await pinned(owner, 'story');
+    const consumer = await pinned('story');
     await consumer.succeed(['pull', '-q', `${name}:1.0`]);
-    const alice = await developer(owner, 'story', 'alice');
+    const alice = await developer('story', 'alice');
 
     const image = stage.image('story', '2.0', 'by alice');
     stage.local('story', '2.0', image);
@@ -90,7 +95,7 @@ describe('a developer comes and goes', () => {
       `hint: The owner then lists it: dtrust trust signer add --key NAME.pub NAME ${name}\n`,
     );
 
-    const added = await add(owner, alice, 'alice', 'story');
+    const added = await add(alice, 'alice', 'story');
     expect(added.stdout).toBe(
       `Adding signer "alice" to ${name}...\nSuccessfully added signer: alice to ${name}\n`,
     );
@@ -144,14 +149,14 @@ describe('a developer comes and goes', () => {
   });
 
   it('protocol 2.5: who slept through it all keeps his floor and verifies at the end', async () => {
-    const owner = await signed('slept');
+    await signed('slept');
     const name = stage.name('slept');
-    const consumer = await pinned(owner, 'slept');
+    const consumer = await pinned('slept');
     await consumer.succeed(['pull', '-q', `${name}:1.0`]);
-    const alice = await developer(owner, 'slept', 'alice');
-    const bob = await developer(owner, 'slept', 'bob');
-    await add(owner, alice, 'alice', 'slept');
-    await add(owner, bob, 'bob', 'slept');
+    const alice = await developer('slept', 'alice');
+    const bob = await developer('slept', 'bob');
+    await add(alice, 'alice', 'slept');
+    await add(bob, 'bob', 'slept');
     await pushed(alice, 'slept', '2.0');
     const digest = await pushed(bob, 'slept', '2.0', 'by bob');
     await owner.succeed(['trust', 'signer', 'remove', 'alice', name]);
@@ -162,18 +167,18 @@ describe('a developer comes and goes', () => {
   });
 
   it('protocol 2.6: without the root key targets and releases change at once, with a warning', async () => {
-    const owner = await signed('rootless');
+    await signed('rootless');
     const name = stage.name('rootless');
-    const alice = await developer(owner, 'rootless', 'alice');
-    await add(owner, alice, 'alice', 'rootless');
+    const alice = await developer('rootless', 'alice');
+    await add(alice, 'alice', 'rootless');
     const deputy = stage.machine({ like: owner });
     const keys = path.join(deputy.config, 'trust', 'private');
     for (const file of fs.readdirSync(keys)) {
       if (fs.readFileSync(path.join(keys, file), 'utf8').includes('role: root'))
         fs.rmSync(path.join(keys, file));
     }
-    await deputy.succeed(['trust', 'pin', 'add', ...(await pinArguments(owner, 'rootless'))]);
-    const bob = await developer(owner, 'rootless', 'bob');
+    await deputy.succeed(['trust', 'pin', 'add', ...(await pinArguments('rootless'))]);
+    const bob = await developer('rootless', 'bob');
     await refused(deputy, ['trust', 'signer', 'add', '--key', publicHalf(bob, 'bob'), 'bob', name], {
       code: 'KEY_ROOT_MISSING',
       stdout: /^Adding signer/,
@@ -186,18 +191,18 @@ describe('a developer comes and goes', () => {
   });
 });
 
-async function pinArguments(owner: Machine, repository: string): Promise<readonly string[]> {
+async function pinArguments(repository: string): Promise<readonly string[]> {
   const { stdout } = await owner.succeed(['trust', 'pin', 'export', stage.name(repository)]);
   return stdout.trim().split(' ').slice(4);
 }
 
 describe('a signer limited to some tags', () => {
   it('protocol 2.2, 2.3: signs these in his own role, and nothing else', async () => {
-    const owner = await signed('limited');
+    await signed('limited');
     const name = stage.name('limited');
-    const consumer = await pinned(owner, 'limited');
-    const dev = await developer(owner, 'limited', 'dev');
-    const { stderr } = await add(owner, dev, 'dev', 'limited', '--path', 'dev-*');
+    const consumer = await pinned('limited');
+    const dev = await developer('limited', 'dev');
+    const { stderr } = await add(dev, 'dev', 'limited', '--path', 'dev-*');
     expect(stderr).toContain(`warning: nothing that is signed now matches ${name}:dev-*\n`);
     const digest = await pushed(dev, 'limited', 'dev-1');
     expect((await consumer.succeed(['pull', `${name}:dev-1`])).stdout).toContain(`@${digest}`);
@@ -214,8 +219,8 @@ describe('a signer limited to some tags', () => {
       `the key here is that of dev, for ${name}:dev-* only; accepted: the repository key`,
     );
 
-    const alice = await developer(owner, 'limited', 'alice');
-    await add(owner, alice, 'alice', 'limited');
+    const alice = await developer('limited', 'alice');
+    await add(alice, 'alice', 'limited');
     const held = await refused(alice, ['trust', 'sign', `${name}:dev-1@${digest}`], {
       code: 'TAG_HELD_BY_ROLE',
       mayChange: /trust\/dtrust\//,
@@ -228,8 +233,8 @@ describe('a signer limited to some tags', () => {
   });
 
   it('says how many signed tags stay out of his reach, and refuses a pattern no tag can match', async () => {
-    const owner = await signed('patterns');
-    const dev = await developer(owner, 'patterns', 'dev');
+    await signed('patterns');
+    const dev = await developer('patterns', 'dev');
     for (const pattern of ['', 'dev/*', 'docker.io/acme/other:dev-*', 'dev *', '-x']) {
       await refused(
         owner,
@@ -246,7 +251,7 @@ describe('a signer limited to some tags', () => {
         { code: 'USAGE', stdout: /./, mayChange: /trust\/dtrust\// },
       );
     }
-    const { stderr } = await add(owner, dev, 'dev', 'patterns', '--path', `${stage.name('patterns')}:1.*`);
+    const { stderr } = await add(dev, 'dev', 'patterns', '--path', `${stage.name('patterns')}:1.*`);
     expect(stderr).toContain('1 signed tags match');
     stage.local('patterns', '1.0', stage.image('patterns', '1.0', 'other'));
     await refused(dev, ['push', `${stage.name('patterns')}:1.0`], {
@@ -258,15 +263,16 @@ describe('a signer limited to some tags', () => {
 
 describe('names, keys and key files', () => {
   it('adds a second key of a signer when the first one is named as well, and refuses a name that is taken', async () => {
-    const owner = await signed('second');
+    await signed('second');
     const name = stage.name('second');
-    const alice = await developer(owner, 'second', 'alice');
-    const other = await developer(owner, 'second', 'alice');
-    await add(owner, alice, 'alice', 'second');
+    const alice = await developer('second', 'alice');
+    const other = await pinned('second');
+    await other.succeed(['trust', 'key', 'generate', 'alice']);
+    await add(alice, 'alice', 'second');
     const taken = ['trust', 'signer', 'add', '--key', publicHalf(other, 'alice'), 'alice', name];
     const options = { stdout: /^Adding signer/, mayChange: /trust\/dtrust\// };
     await refused(owner, taken, { code: 'KEY_EXISTS', ...options });
-    await add(owner, other, 'alice', 'second', '--key', publicHalf(alice, 'alice'));
+    await add(other, 'alice', 'second', '--key', publicHalf(alice, 'alice'));
     expect((await listed(owner, 'second')).map(({ Keys }) => Keys)).toMatchObject([{ length: 2 }]);
     await pushed(other, 'second', '2.0');
     await pushed(alice, 'second', '3.0');
@@ -277,7 +283,7 @@ describe('names, keys and key files', () => {
   });
 
   it('takes keys of openssl and of docker, and certificates are read as keys', async () => {
-    const owner = await signed('foreign');
+    await signed('foreign');
     const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
     const pem = publicKey.export({ type: 'spki', format: 'pem' }).toString();
     fs.writeFileSync(path.join(owner.home, 'docker.pub'), pem.replace('-----\n', '-----\nrole: bob\n\n'));
@@ -294,7 +300,7 @@ describe('names, keys and key files', () => {
   });
 
   it('refuses a private key handed over by mistake without printing it, before anything is asked', async () => {
-    const owner = await signed('mistake');
+    await signed('mistake');
     const { privateKey } = generateKeyPairSync('ed25519');
     const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
     fs.writeFileSync(path.join(owner.home, 'bob.key'), pem);
@@ -331,10 +337,10 @@ describe('names, keys and key files', () => {
   });
 
   it('goes on with other repositories when one fails, and names those that failed', async () => {
-    const owner = await signed('several');
+    await signed('several');
     await pushed(owner, 'several-too', '1.0');
-    const alice = await developer(owner, 'several', 'alice');
-    await add(owner, alice, 'alice', 'several');
+    const alice = await developer('several', 'alice');
+    await add(alice, 'alice', 'several');
     const run = await owner.run([
       ...['trust', 'signer', 'add', '--key', publicHalf(alice, 'alice'), 'alice'],
       ...[stage.name('several'), stage.name('several-too')],
@@ -347,9 +353,8 @@ describe('names, keys and key files', () => {
   });
 
   it('begins a repository that nobody has signed in, as docker does', async () => {
-    const owner = await signed('begun-before');
-    const alice = await developer(owner, 'begun-before', 'alice');
-    const { stdout, stderr } = await add(owner, alice, 'alice', 'begun');
+    const alice = await developer('second', 'alice');
+    const { stdout, stderr } = await add(alice, 'alice', 'begun');
     expect(stdout).toContain('Successfully added signer: alice');
     expect(stderr).toContain('now vouches for');
     expect(await listed(owner, 'begun')).toMatchObject([{ Name: 'alice' }]);
