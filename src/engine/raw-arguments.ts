@@ -111,9 +111,12 @@ export function shellStart(
     assignments.push(`${name}=$(printf '${octal(bytes)}_')`);
     return `"\${${name}%_}"`;
   };
+  // Behind `--` a variable whose name begins with a dash is none of env's options (-S would run what it says).
   const variables = environment.map(word);
   const program = word(encode(file));
-  const command = ['exec env -i', ...variables, program, ...args.map(word)].join(' ');
+  // A program with an equals sign in its path would be a variable to env, and the first argument the program.
+  const wrapper = file.includes('=') ? [`/bin/sh -c 'exec "$0" "$@"'`] : [];
+  const command = ['exec env -i --', ...variables, ...wrapper, program, ...args.map(word)].join(' ');
   return ['sh', '-c', [...assignments, command].join('; '), 'sh', ...parameters];
 }
 
