@@ -32,8 +32,9 @@ function tagsOf(title: string): readonly string[] {
   if (list !== undefined) return list.split(/, | and /).map((rule) => `protocol ${rule}`);
   const [, section] = /^contract \(([^)]+)\)(?=:)/.exec(title) ?? [];
   if (section === undefined) return [];
-  // `Packages` is short for `Packages and start-up`.
-  return [`contract (${rules.sections.find((each) => each.startsWith(section)) ?? section})`];
+  // The first word tells the sections apart: `Packages` is short for `Packages and start-up`.
+  const named = rules.sections.find((each) => each.split(' ')[0] === section.split(' ')[0]);
+  return [`contract (${named ?? section})`];
 }
 
 describe('the search for titles', () => {
