@@ -23,7 +23,7 @@ function outcome(line: string): string {
   }
 }
 
-describe('contract (Passing a command on): what brings an image in is never passed on', () => {
+describe('contract (Passing on): what brings an image in is never passed on', () => {
   test.each([
     '-- pull evil',
     '--debug=false pull evil',
@@ -75,7 +75,7 @@ describe('contract (Passing a command on): what brings an image in is never pass
   });
 });
 
-describe('contract (Passing a command on): bytes that go through the shell', () => {
+describe('contract (Passing on): bytes that go through the shell', () => {
   const bytes = (text: string) => Buffer.from(text, 'latin1');
 
   /** A program in this folder that prints its arguments, and one that must never run. */
