@@ -38,6 +38,10 @@ export const ENFORCED: readonly CommandGroup[] = [
       'trust key list|ls',
       'trust key export',
       'trust key passwd',
+      'trust signer',
+      'trust signer add',
+      'trust signer remove|rm',
+      'trust signer list|ls',
       'trust pin',
       'trust pin add',
       'trust pin list|ls',
@@ -53,11 +57,6 @@ export const ENFORCED: readonly CommandGroup[] = [
 
 /** dtrust's own commands that are still to come: refused whether trust is on or off, the real docker has none. */
 export const NOT_BUILT: readonly RefusedGroup[] = [
-  {
-    why: 'signers are not built yet',
-    hint: 'Until then the repository key signs: run `dtrust push` or `dtrust trust sign` where that key is.',
-    commands: ['trust signer', 'trust signer add', 'trust signer remove|rm', 'trust signer list|ls'],
-  },
   {
     why: 'it is not built yet',
     hint: 'Run `dtrust trust --help` for the commands that there are.',

@@ -2,10 +2,11 @@
 import { digestHex, isSha256 } from '../reference/digest.ts';
 import { isTag, type Reference } from '../reference/reference.ts';
 import type { VerifiedCollection } from '../trust/collection.ts';
-import { RELEASES } from '../trust/core/delegations.ts';
 import { type KeyId, type PublicKey, tufKeyId } from '../trust/core/keys.ts';
-import type { RoleName, TopLevelRole } from '../trust/core/metadata.ts';
+import type { TopLevelRole } from '../trust/core/metadata.ts';
 import type { RoleKeys } from '../trust/core/role-keys.ts';
+import type { TargetFound } from '../trust/core/search.ts';
+import { signedBy, signersOf } from '../trust/signers.ts';
 import { byNaturalOrder } from './natural-order.ts';
 
 export interface InspectedTag {
@@ -65,7 +66,7 @@ export async function inspectCollection(
     .map(({ target, name }) => ({
       tag: name,
       digest: digestHex(target.sha256 as Parameters<typeof digestHex>[0]),
-      signers: signersOf(collection, target.path, target.sha256),
+      signers: namesOfSigners(collection, target),
       role: target.role,
       mediaType: target.mediaType,
       lengthBytes: target.lengthBytes,
@@ -85,30 +86,17 @@ export async function inspectCollection(
   };
 }
 
-function signerNames({ trusted }: VerifiedCollection): readonly RoleName[] {
-  const roles = trusted.targets()?.signed.delegations?.roles;
-  return [...(roles?.keys() ?? [])].filter((name) => name !== RELEASES);
+function namesOfSigners({ trusted }: VerifiedCollection, target: TargetFound): readonly string[] {
+  const signers = signersOf(trusted).filter((signer) => signedBy(trusted, signer, [target]).length > 0);
+  return signers.length === 0 ? [REPOSITORY_ADMIN] : signers.map(({ name }) => name).sort();
 }
 
-function signersOf(collection: VerifiedCollection, path: string, sha256: string): readonly string[] {
-  const names = signerNames(collection).filter((name) => {
-    const entry = collection.trusted.targets(name)?.signed.targets.get(path);
-    return entry?.sha256 !== undefined && `sha256:${entry.sha256}` === sha256;
-  });
-  return names.length === 0 ? [REPOSITORY_ADMIN] : names.map(shortName).sort();
-}
-
-function signerRoles(collection: VerifiedCollection): readonly InspectedKeys[] {
-  const delegations = collection.trusted.targets()?.signed.delegations;
-  if (delegations === undefined) return [];
-  return signerNames(collection).flatMap((name) => {
-    const role = delegations.roles.get(name);
-    return role === undefined ? [] : [keysOf(shortName(name), role, delegations.keys)];
-  });
-}
-
-function shortName(role: string): string {
-  return role.replace(/^targets\//, '');
+function signerRoles({ trusted }: VerifiedCollection): readonly InspectedKeys[] {
+  return signersOf(trusted).map(({ name, keys, threshold }) => ({
+    name,
+    keyIds: keys.map(tufKeyId),
+    threshold,
+  }));
 }
 
 function keysOf(name: string, role: RoleKeys, keys: ReadonlyMap<KeyId, PublicKey>): InspectedKeys {

@@ -39,12 +39,9 @@ export async function pushAndSign(services: Services, options: PushOptions): Pro
   const engine = await services.engine();
   const local = await imagesToPush(engine, options, context.signal);
   const tools = await createPublishTools(services, repository);
-  const prepared = await prepare(tools, { targets: true, mayInitialise: true });
-  await rehearse(
-    tools,
-    prepared,
-    local.map(({ tag }) => targetPath(repository, tag)),
-  );
+  const paths = local.map(({ tag }) => targetPath(repository, tag));
+  const prepared = await prepare(tools, { targets: true, mayInitialise: true, paths });
+  await rehearse(tools, prepared, paths);
   const pushed = await upload(services, engine, options);
   await signPushed(services, tools, prepared, options, local, pushed);
 }

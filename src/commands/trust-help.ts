@@ -1,4 +1,4 @@
-/** `dtrust trust`, `dtrust trust key`, `dtrust trust pin` by themselves: what there is below them. */
+/** `dtrust trust`, `dtrust trust key`, `... signer`, `... pin` by themselves: what there is below them. */
 import { UsageError } from '../lib/errors.ts';
 import { escapeShort } from '../lib/escape.ts';
 import type { Context, ExitStatus } from './context.ts';
@@ -17,6 +17,9 @@ const COMMANDS: readonly (readonly [path: string, summary: string])[] = [
   ['key list', 'List the private keys on this machine'],
   ['key export', 'Print the public half of a key'],
   ['key passwd', 'Change the passphrase of a key'],
+  ['signer add', 'Let somebody else sign, with a key of his own'],
+  ['signer remove', 'Take that right away'],
+  ['signer list', 'List who may sign beside the owner'],
   ['pin add', 'Say which root keys a repository must start from'],
   ['pin list', 'List the pins of this machine'],
   ['pin remove', 'Remove the pin of a repository'],

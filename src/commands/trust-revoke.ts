@@ -23,7 +23,7 @@ export function run(context: Context): Promise<ExitStatus> {
     const tools = await createPublishTools(services, reference.repository);
     const signed = await signedPaths(await openCollection(tools.editOptions), reference);
     if (reference.tag === undefined) await confirm(tools, reference, args.on('yes'));
-    const prepared = await prepare(tools, { targets: true, mayInitialise: false });
+    const prepared = await prepare(tools, { targets: true, mayInitialise: false, paths: signed });
     await publishEdits(
       tools,
       prepared,

@@ -59,7 +59,7 @@ async function signDigest(
   const client = await services.registry();
   const { entry } = await describeManifest(client, repository, tag, digest, context.signal);
   const tools = await createPublishTools(services, repository);
-  const prepared = await prepare(tools, { targets: true, mayInitialise: true });
+  const prepared = await prepare(tools, { targets: true, mayInitialise: true, paths: [entry.path] });
   context.out(`Signing and pushing trust metadata for ${entry.path}\n`);
   await publishEdits(tools, prepared, [{ kind: 'putTarget', target: entry }]);
   context.out(`Successfully signed ${entry.path}\n`);

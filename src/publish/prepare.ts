@@ -16,7 +16,7 @@ import type { RegistrySource } from '../trust/registry-source.ts';
 import { openCollection } from '../trust/updater.ts';
 import { type CollectionKeys, prepareCollectionKeys } from './initialise.ts';
 import { offerLostUpdate } from './lost-update.ts';
-import { unlockSigningKeys } from './signing-keys.ts';
+import { type AdministeredRoles, unlockSigningKeys } from './signing-keys.ts';
 
 /** What publishing works with; put together by src/commands. */
 export interface PublishTools {
@@ -54,6 +54,10 @@ export interface PrepareRequest {
   readonly targets: boolean;
   /** Whether a repository without trust data is begun; otherwise that is NO_TRUST_DATA. */
   readonly mayInitialise: boolean;
+  /** The tags, where they are known; each may have a role of its own. */
+  readonly paths?: readonly string[];
+  /** For a change of keys: what it signs; it may refuse before any key is asked for. */
+  readonly administers?: (collection: VerifiedCollection) => Promise<AdministeredRoles>;
 }
 
 /**
@@ -71,13 +75,21 @@ export async function prepare(tools: PublishTools, request: PrepareRequest): Pro
   const again = await offerLostUpdate(tools, collection);
   const { keys, passphrases, clock } = tools;
   const signers = await unlockSigningKeys({
+    ...(await request.administers?.(collection)),
     collection,
     keys,
     passphrases,
     targets: request.targets || again.length > 0,
+    // What is done again may stand in other roles than this call's tags.
+    ...(request.paths === undefined ? {} : { paths: [...request.paths, ...again.flatMap(pathOf)] }),
     nowMs: clock.now(),
   });
   return { kind: 'existing', collection, signers, again };
+}
+
+function pathOf(edit: Edit): readonly string[] {
+  if (edit.kind === 'putTarget') return [edit.target.path];
+  return edit.kind === 'removeTarget' ? [edit.path] : [];
 }
 
 /** The three keys of a new collection, unlocked. Throws as `prepareCollectionKeys`. */

@@ -9,6 +9,7 @@ import { pinFor } from '../trust/core/pin.ts';
 import { journalChanges } from '../trust/journal.ts';
 import { renderPinLine } from '../trust/pins.ts';
 import { openForPublishing, publish } from '../trust/publisher.ts';
+import { signersOf as signersInState } from '../trust/signers.ts';
 import { openCollection } from '../trust/updater.ts';
 import type { Prepared, PublishTools } from './prepare.ts';
 import { fileOfKey, initialisedLines } from './report-initialised.ts';
@@ -29,7 +30,7 @@ export async function publishEdits(
   const all = prepared.kind === 'existing' ? [...prepared.again, ...edits] : edits;
   // Written before the first byte is published: a repository whose keys are lost would be lost with them.
   const stored = prepared.kind === 'new' ? await prepared.keys.store() : [];
-  await publish({
+  const { state } = await publish({
     source,
     open: openForPublishing(editOptions),
     build: async (base, { turnSeconds, highestVersions }) => {
@@ -52,6 +53,7 @@ export async function publishEdits(
   });
   const seen = await openCollection(tools.clientOptions);
   await verifyPublished(seen, all);
+  for (const line of state.warnings) tools.say(`warning: ${line}`);
   if (prepared.kind === 'new') reportInitialised(tools, prepared, seen, stored);
   return seen;
 }
@@ -73,6 +75,7 @@ async function verifyPublished(seen: VerifiedCollection, edits: readonly Edit[])
     if (edit.kind === 'putTarget') wanted.set(edit.target.path, edit.target.sha256);
     if (edit.kind === 'removeTarget') wanted.set(edit.path, undefined);
   }
+  verifySigners(seen, edits);
   if (wanted.size === 0) return;
   const found = new Map((await seen.listTargets()).map(({ path, sha256 }) => [path, sha256]));
   for (const [path, sha256] of wanted) {
@@ -84,6 +87,25 @@ async function verifyPublished(seen: VerifiedCollection, edits: readonly Edit[])
       expected: sha256 ?? 'not signed',
       found: found.get(path) ?? 'not signed',
       hints: [`See what is signed now: dtrust trust inspect --pretty ${escapeShort(path)}`],
+    });
+  }
+}
+
+function verifySigners({ trusted, repository }: VerifiedCollection, edits: readonly Edit[]): void {
+  const wanted = new Map<string, boolean>();
+  for (const edit of edits) {
+    if (edit.kind === 'addSigner' || edit.kind === 'removeSigner') {
+      wanted.set(edit.name, edit.kind === 'addSigner');
+    }
+  }
+  const found = new Set(signersInState(trusted).map(({ name }) => name));
+  for (const [name, listed] of wanted) {
+    if (found.has(name) === listed) continue;
+    throw new TrustError({
+      code: 'PUBLISH_CONFLICT',
+      message: `the change of signer ${escapeShort(name)} was published, but a client does not find it: somebody else has changed it since`,
+      reference: repository.canonical,
+      hints: [`See who may sign now: dtrust trust signer list ${repository.familiar}`],
     });
   }
 }

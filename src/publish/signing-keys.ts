@@ -6,49 +6,52 @@
 import type { KeyStore } from '../keys/key-store.ts';
 import type { Passphrases } from '../keys/passphrases.ts';
 import { DAY_MS } from '../lib/clock.ts';
-import { KeyError } from '../lib/errors.ts';
-import { escapeShort } from '../lib/escape.ts';
 import type { VerifiedCollection } from '../trust/collection.ts';
-import { RELEASES } from '../trust/core/delegations.ts';
-import { type KeyId, type PublicKey, tufKeyId } from '../trust/core/keys.ts';
+import { delegationsFor, RELEASES, TARGETS } from '../trust/core/delegations.ts';
+import { isSameKey, type PublicKey, tufKeyId } from '../trust/core/keys.ts';
 import type { RoleName, TopLevelRole } from '../trust/core/metadata.ts';
 import type { RoleKeys } from '../trust/core/role-keys.ts';
 import type { Signer } from '../trust/core/signer.ts';
+import { releasing } from '../trust/role-walk.ts';
+import { keysListed } from '../trust/signers.ts';
+import { heldByRole, keysMissing, type NeededRole } from './keys-missing.ts';
 
 /** Roles this close to their end are renewed on the way when their keys are here. */
 const RENEWAL_MS = 60 * DAY_MS;
 
-export interface SigningKeysRequest {
+/** What a change of keys signs beside snapshot and timestamp. */
+export interface AdministeredRoles {
+  readonly roles: readonly ('root' | 'targets')[];
+  /** Signed as well where their keys are at hand. */
+  readonly rolesIfHere?: readonly ('root' | 'targets')[];
+  /** Keys that will count no more in the state that is to be signed. */
+  readonly without?: readonly PublicKey[];
+}
+
+export interface SigningKeysRequest extends Partial<AdministeredRoles> {
   readonly collection: VerifiedCollection;
   readonly keys: KeyStore;
   readonly passphrases: Passphrases;
   /** Whether tags are to be changed, which takes the released role's key beside the online key. */
   readonly targets: boolean;
+  /** Which tags, where that is known: a signer limited to some of them has a role of his own. */
+  readonly paths?: readonly string[];
   readonly nowMs: number;
-}
-
-/** A role with the keys that may sign it. */
-interface NeededRole {
-  readonly name: string;
-  readonly keys: readonly PublicKey[];
-  readonly threshold: number;
 }
 
 /**
  * The signers for a publish, unlocked; each key once.
  *
- * @throws KeyError KEY_MISSING naming the keys that are accepted, KEY_PASSPHRASE, KEY_PASSPHRASE_MISSING,
- * KEY_FILE_INVALID, KEY_FILE_MODE, KEY_UNSUPPORTED, PROMPT_DECLINED; LocalStateError
+ * @throws KeyError KEY_MISSING, KEY_ROOT_MISSING and KEY_NOT_LISTED naming whose keys are accepted, KEY_PASSPHRASE,
+ * KEY_PASSPHRASE_MISSING, KEY_FILE_INVALID, KEY_FILE_MODE, KEY_UNSUPPORTED, PROMPT_DECLINED; TrustError
+ * TAG_HELD_BY_ROLE, and as `listTargets`; LocalStateError
  */
 export async function unlockSigningKeys(request: SigningKeysRequest): Promise<readonly Signer[]> {
   const { keys, passphrases, collection } = request;
   const chosen = new Map<string, PublicKey>();
-  for (const role of neededRoles(request)) {
+  for (const role of await neededRoles(request)) {
     const here = role.keys.filter((key) => keys.has(key));
-    if (here.length < role.threshold) {
-      await openUnreadable(request, role);
-      throw missing(collection, role, here.length);
-    }
+    if (here.length < role.threshold) throw keysMissing(collection, role, here.length, keys);
     for (const key of here.slice(0, role.threshold)) chosen.set(tufKeyId(key), key);
   }
   const signers: Signer[] = [];
@@ -56,56 +59,94 @@ export async function unlockSigningKeys(request: SigningKeysRequest): Promise<re
   return signers;
 }
 
-/** A key file that is there and cannot be used says why, rather than that the key is missing. */
-async function openUnreadable({ keys, passphrases }: SigningKeysRequest, role: NeededRole): Promise<void> {
-  const entries = role.keys.map((key) => keys.find(key));
-  const unreadable = entries.find((entry) => entry?.protection === 'unreadable');
-  if (unreadable !== undefined) await keys.load(unreadable, passphrases);
-}
-
-function neededRoles(request: SigningKeysRequest): readonly NeededRole[] {
-  const { collection, keys, nowMs, targets } = request;
+async function neededRoles(request: SigningKeysRequest): Promise<readonly NeededRole[]> {
+  const { collection, keys, nowMs, targets, paths, roles = [], rolesIfHere = [] } = request;
   const { trusted } = collection;
   const root = trusted.root.signed;
-  const top = (name: TopLevelRole) => needed(name, root.roles[name], root.keys);
-  const roles = [top('snapshot'), top('timestamp')];
+  const top = (name: TopLevelRole) => neededRole(request, name, root.roles[name], keysIn(root, name));
   const atHand = (role: NeededRole) => role.keys.filter((key) => keys.has(key)).length >= role.threshold;
   const ending = (expiresAtMs: number) => expiresAtMs - nowMs < RENEWAL_MS;
+  // In this order a person is asked: root first, as Docker asks.
+  const named = [...roles.map(top), ...rolesIfHere.map(top).filter(atHand)];
   // Renewed while it is time, where their keys are at hand; a machine without them is only warned (protocol 2.7).
-  const released = releasedRole(collection) ?? top('targets');
+  const released = releasedRole(request) ?? top('targets');
   const releasedEnds =
     trusted.targets(released.name as RoleName)?.signed.expiresAtMs ?? Number.POSITIVE_INFINITY;
-  if (targets || (ending(releasedEnds) && atHand(released))) roles.unshift(released);
+  if (targets && paths !== undefined) named.push(...(await rolesOfPaths(request, paths, atHand)));
+  else if (targets || (ending(releasedEnds) && atHand(released))) named.push(released);
+  const needed = [...named, top('snapshot'), top('timestamp')];
   const rootRole = top('root');
-  return ending(root.expiresAtMs) && atHand(rootRole) ? [...roles, rootRole] : roles;
+  return ending(root.expiresAtMs) && atHand(rootRole) ? [...needed, rootRole] : needed;
+}
+
+/** For each path the role that holds it, or the one it would come into (rule 2.3); each role once. */
+async function rolesOfPaths(
+  request: SigningKeysRequest,
+  paths: readonly string[],
+  atHand: (role: NeededRole) => boolean,
+): Promise<readonly NeededRole[]> {
+  const { collection, keys } = request;
+  // Loads every role that releases.
+  await collection.listTargets();
+  const chosen = new Map<string, NeededRole>();
+  for (const path of paths) {
+    const candidates = releasingRoles(request, path);
+    const last = candidates.at(-1);
+    const holder = candidates.find(({ name }) =>
+      collection.trusted.targets(name as RoleName)?.signed.targets.has(path),
+    );
+    const order = [...(last === undefined ? [] : [last]), ...candidates];
+    const here = order.find(atHand);
+    if (holder !== undefined && !atHand(holder) && here !== undefined) {
+      throw heldByRole(collection, path, holder);
+    }
+    const role = holder ?? here ?? last;
+    if (role === undefined) continue;
+    if (!atHand(role)) {
+      throw keysMissing(collection, role, role.keys.filter((key) => keys.has(key)).length, keys, path);
+    }
+    chosen.set(role.name, role);
+  }
+  return [...chosen.values()];
+}
+
+function releasingRoles(request: SigningKeysRequest, path: string): readonly NeededRole[] {
+  const { trusted } = request.collection;
+  const delegations = trusted.targets()?.signed.delegations;
+  const root = trusted.root.signed;
+  const names =
+    delegations?.succinct === undefined ? releasing(delegations, delegationsFor(delegations, path)) : [];
+  const roles = names.flatMap((name) => {
+    const role = delegations?.roles.get(name);
+    return role === undefined || delegations === undefined
+      ? []
+      : [neededRole(request, name, role, keysListed(role.keyids, delegations.keys))];
+  });
+  if (roles.length > 0) return roles;
+  return [neededRole(request, TARGETS, root.roles.targets, keysIn(root, 'targets'))];
+}
+
+function keysIn(
+  { roles, keys }: VerifiedCollection['trusted']['root']['signed'],
+  name: TopLevelRole,
+): readonly PublicKey[] {
+  return keysListed(roles[name].keyids, keys);
 }
 
 /** Where tags stand once there are signers (protocol 2.2). */
-function releasedRole({ trusted }: VerifiedCollection): NeededRole | undefined {
-  const delegations = trusted.targets()?.signed.delegations;
+function releasedRole(request: SigningKeysRequest): NeededRole | undefined {
+  const delegations = request.collection.trusted.targets()?.signed.delegations;
   const releases = delegations?.roles.get(RELEASES);
   if (delegations === undefined || releases === undefined) return undefined;
-  return needed(RELEASES, releases, delegations.keys);
+  return neededRole(request, RELEASES, releases, keysListed(releases.keyids, delegations.keys));
 }
 
-function needed(name: string, role: RoleKeys, keys: ReadonlyMap<KeyId, PublicKey>): NeededRole {
-  const listed = role.keyids.map((id) => keys.get(id)).filter((key) => key !== undefined);
-  const distinct = new Map(listed.map((key) => [tufKeyId(key), key]));
-  return { name, keys: [...distinct.values()], threshold: role.threshold };
-}
-
-function missing(collection: VerifiedCollection, role: NeededRole, here: number): KeyError {
-  const { canonical } = collection.repository;
-  const ids = role.keys.map(tufKeyId);
-  return new KeyError({
-    code: 'KEY_MISSING',
-    message: `cannot sign role ${escapeShort(role.name)} of ${escapeShort(canonical)}: ${here} of ${role.threshold} keys needed are on this machine`,
-    reference: canonical,
-    expected: `private key of one of: ${ids.join(', ')}`,
-    found: `${here} of them`,
-    hints: [
-      'See the keys that are here: dtrust trust key list',
-      'If you have the key in a file: dtrust trust key load FILE',
-    ],
-  });
+function neededRole(
+  { without = [] }: SigningKeysRequest,
+  name: string,
+  { threshold }: RoleKeys,
+  keys: readonly PublicKey[],
+): NeededRole {
+  const staying = keys.filter((key) => !without.some((other) => isSameKey(key, other)));
+  return { name, keys: staying, threshold };
 }

@@ -105,6 +105,8 @@ describe('a developer comes and goes', () => {
       ),
     );
 
+    const byOwner = trustTag('story');
+
     await alice.succeed(['push', `${name}:2.0`]);
     const pulled = await consumer.succeed(['pull', `${name}:2.0`]);
     expect(pulled.stdout).toContain(`@${image.digest}`);
@@ -141,6 +143,8 @@ describe('a developer comes and goes', () => {
     expect(await listed(consumer, 'story')).toEqual([]);
 
     stage.registry.repository('story').tags.set('_trust', withAlice as never);
+    await refused(consumer, ['pull', `${name}:2.0`], { code: 'TIMESTAMP_THRESHOLD' });
+    stage.registry.repository('story').tags.set('_trust', byOwner as never);
     await refused(consumer, ['pull', `${name}:2.0`], { code: 'TIMESTAMP_ROLLBACK' });
     const fresh = stage.machine();
     const pin = /dtrust (trust pin add .*)\n/.exec(removed.stderr)?.[1] ?? '';

@@ -1,0 +1,39 @@
+/** One change for several repositories, as docker does it: one that fails does not keep the others from it. */
+import { DtrustError } from '../lib/errors.ts';
+import type { Repository } from '../reference/reference.ts';
+import { note } from './context.ts';
+import type { Services } from './services.ts';
+import { withHints } from './trust-hints.ts';
+
+/**
+ * Runs `work` for each; `doing` is what is said of those that failed: `add signer alice to`.
+ *
+ * @throws DtrustError the first failure, once all were tried; anything that is none at once
+ */
+export async function forEachRepository(
+  services: Services,
+  repositories: readonly Repository[],
+  doing: string,
+  work: (repository: Repository) => Promise<void>,
+): Promise<void> {
+  const failed: { readonly name: string; readonly error: DtrustError }[] = [];
+  for (const repository of repositories) {
+    try {
+      await work(repository);
+    } catch (error) {
+      if (!(error instanceof DtrustError)) throw error;
+      withHints(error, repository);
+      failed.push({ name: repository.canonical, error });
+      if (repositories.length > 1) {
+        note(services.context, `cannot ${doing} ${repository.canonical}: ${error.message} (${error.code})`);
+      }
+    }
+  }
+  const [first] = failed;
+  if (first === undefined) return;
+  if (repositories.length > 1) {
+    note(services.context, `failed to ${doing}: ${failed.map(({ name }) => name).join(', ')}`);
+  }
+  services.about = undefined;
+  throw first.error;
+}

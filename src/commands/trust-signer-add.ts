@@ -1,0 +1,154 @@
+/**
+ * `dtrust trust signer add`: somebody else may sign, with a key of his own; everywhere, or for some tags alone
+ * (docs/specification.md, rules 2.2 to 2.4). Takes the root key: signers keep the whole collection fresh.
+ */
+import { readSignerKey } from '../keys/signer-key-file.ts';
+import { KeyError, UsageError } from '../lib/errors.ts';
+import { type Prepared, type PublishTools, prepare } from '../publish/prepare.ts';
+import { publishEdits } from '../publish/publish-edits.ts';
+import { parseRepository, type Repository } from '../reference/reference.ts';
+import type { VerifiedCollection } from '../trust/collection.ts';
+import { isSameKey, type PublicKey, tufKeyId } from '../trust/core/keys.ts';
+import { describeKeys, keysListed, signersOf } from '../trust/signers.ts';
+import type { Context, ExitStatus } from './context.ts';
+import { forEachRepository } from './each-repository.ts';
+import { sayPinLine } from './new-pin-line.ts';
+import { isMatchedBy, parsePathPattern } from './path-patterns.ts';
+import { createPublishTools } from './publish-tools.ts';
+import { runOwn } from './run-own.ts';
+import type { Services } from './services.ts';
+import { assertSignerName } from './signer-name.ts';
+
+const SYNTAX = {
+  usage: 'dtrust trust signer add [OPTIONS] NAME REPOSITORY [REPOSITORY...]',
+  summary: 'Add a signer',
+  flags: {
+    key: { type: 'string', repeatable: true, describe: "Path to the signer's public key file" },
+    path: {
+      type: 'string',
+      repeatable: true,
+      describe: "Limit the signer to tags that match, such as 'dev-*'",
+    },
+  },
+  least: 2,
+  most: Number.POSITIVE_INFINITY,
+} as const;
+
+interface NewSigner {
+  readonly name: string;
+  readonly keys: readonly PublicKey[];
+  /** As typed. */
+  readonly patterns: readonly string[];
+}
+
+export function run(context: Context): Promise<ExitStatus> {
+  return runOwn(context, SYNTAX, async (args, services) => {
+    const [given = '', ...names] = args.positionals;
+    const name = assertSignerName(given);
+    const repositories = names.map(parseRepository);
+    const files = args.strings('key');
+    if (files.length === 0) throw withoutKey(name, repositories);
+    const keys = files.map((file) => readSignerKey(context.fs, file, context.clock.now()));
+    const signer = { name, keys, patterns: args.strings('path') };
+    await forEachRepository(services, repositories, `add signer ${name} to`, (repository) =>
+      add(services, repository, signer),
+    );
+    return 0;
+  });
+}
+
+async function add(services: Services, repository: Repository, signer: NewSigner): Promise<void> {
+  const { context } = services;
+  const { name, keys, patterns } = signer;
+  const { canonical } = repository;
+  const tools = await createPublishTools(services, repository);
+  context.out(`Adding signer "${name}" to ${canonical}...\n`);
+  const prepared = await prepareExisting(tools, signer);
+  const paths = patternsFor(prepared.collection, signer);
+  await tellWhatMatches(tools, prepared.collection, name, paths);
+  const edit = { kind: 'addSigner', name, keys, ...(patterns.length === 0 ? {} : { paths }) } as const;
+  const seen = await publishEdits(tools, prepared, [edit]);
+  sayPinLine(tools, seen);
+  context.out(`Successfully added signer: ${name} to ${canonical}\n`);
+}
+
+/** As docker does: a repository that nobody has signed in yet is begun first. */
+async function prepareExisting(
+  tools: PublishTools,
+  signer: NewSigner,
+): Promise<Prepared & { readonly kind: 'existing' }> {
+  const request = {
+    targets: false,
+    mayInitialise: true,
+    administers: async (collection: VerifiedCollection) => {
+      assertNobodysKey(collection, signer);
+      patternsFor(collection, signer);
+      return { roles: ['root', 'targets'] as const };
+    },
+  };
+  const prepared = await prepare(tools, request);
+  if (prepared.kind === 'existing') return prepared;
+  tools.say(`initializing signed repository for ${tools.repository.canonical}`);
+  await publishEdits(tools, prepared, []);
+  const again = await prepare(tools, { ...request, mayInitialise: false });
+  if (again.kind === 'existing') return again;
+  throw new RangeError('what was just begun is there');
+}
+
+function patternsFor({ trusted, repository }: VerifiedCollection, { patterns }: NewSigner): string[] {
+  return patterns.map((text) => parsePathPattern(text, repository, trusted.names));
+}
+
+/** A key says who signed: it is one person's, and not the repository's own. */
+function assertNobodysKey({ trusted, repository }: VerifiedCollection, { name, keys }: NewSigner): void {
+  const { roles, keys: table } = trusted.root.signed;
+  const others = [
+    ...keysListed(roles.root.keyids, table),
+    ...keysListed(roles.targets.keyids, table),
+    ...signersOf(trusted).flatMap((signer) => (signer.name === name ? [] : signer.keys)),
+  ];
+  const own = signersOf(trusted).find((signer) => signer.name === name)?.keys ?? [];
+  const listed = [...keysListed(roles.timestamp.keyids, table), ...keysListed(roles.snapshot.keyids, table)];
+  const isIn = (among: readonly PublicKey[], key: PublicKey) => among.some((other) => isSameKey(key, other));
+  const taken = keys.find((key) => isIn(others, key) || (isIn(listed, key) && !isIn(own, key)));
+  if (taken === undefined) return;
+  throw new KeyError({
+    code: 'KEY_EXISTS',
+    message: `this key is in use in ${repository.canonical} already: ${describeKeys(trusted, [taken]).join('')}`,
+    reference: repository.canonical,
+    found: tufKeyId(taken),
+    hints: ['Each signer has a key of his own: dtrust trust key generate NAME'],
+  });
+}
+
+/** A pattern is easily mistyped, and what is signed already stays where it stands (rule 2.3). */
+async function tellWhatMatches(
+  { say }: PublishTools,
+  collection: VerifiedCollection,
+  name: string,
+  paths: readonly string[],
+): Promise<void> {
+  if (paths.length === 0) return;
+  const signed = await collection.listTargets();
+  for (const pattern of paths) {
+    const matched = signed.filter(({ path }) => isMatchedBy(path, pattern));
+    if (matched.length === 0) say(`warning: nothing that is signed now matches ${pattern}`);
+    else {
+      say(
+        `${matched.length} signed tags match ${pattern}; they stay as they are, and ${name} cannot change them until they are revoked`,
+      );
+    }
+  }
+}
+
+function withoutKey(name: string, repositories: readonly Repository[]): UsageError {
+  const familiar = repositories.map((repository) => repository.familiar).join(' ');
+  return new UsageError({
+    code: 'USAGE',
+    message: 'path to a public key must be provided using the `--key` flag',
+    hints: [
+      `The signer makes his key with: dtrust trust key generate ${name}`,
+      `Then, with the file he sends: dtrust trust signer add --key ${name}.pub ${name} ${familiar}`,
+    ],
+  });
+}
