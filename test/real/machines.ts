@@ -7,7 +7,11 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { vi } from 'vitest';
 import { build, projectRoot } from '../../scripts/build.ts';
+
+// Each test runs the program many times, with waits that the protocol asks for.
+vi.setConfig({ testTimeout: 120_000 });
 
 export interface Outcome {
   readonly status: number | null;
@@ -91,6 +95,8 @@ export class Machine {
       PATH: '/usr/bin:/bin',
       HOME: home,
       DOCKER_CONFIG: this.config,
+      // Shared by the machines of a test file: compiled once.
+      XDG_CACHE_HOME: path.join(home, '..', 'cache'),
       ...(engine === undefined ? {} : { DOCKER_HOST: engine }),
       ...env,
     };
