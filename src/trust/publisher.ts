@@ -7,6 +7,7 @@
  */
 import { type Clock, systemClock } from '../lib/clock.ts';
 import { hasCode, TrustError } from '../lib/errors.ts';
+import { escapeShort } from '../lib/escape.ts';
 import { type Digest, digestHex, digestOf } from '../reference/digest.ts';
 import type { OpenOptions, VerifiedCollection } from './collection.ts';
 import type { NewState } from './core/edits.ts';
@@ -162,7 +163,32 @@ async function openServed(
     pins: new Map([[options.repository.canonical, pin]]),
   });
   const { listing } = opened.state;
-  return listing !== undefined && isServed(opened, listing) ? opened : undefined;
+  if (listing === undefined || !isServed(opened, listing)) return undefined;
+  verifyNoneOlder(known, opened);
+  return opened;
+}
+
+/**
+ * TUF 5.5.5, for a state of the same version: racing publishers built on the same base, so none of its roles is older
+ * than what is known. [Whoever holds the online key could name targets from before a revocation, and have the next
+ * publisher sign them anew.]
+ */
+function verifyNoneOlder(known: VerifiedCollection, served: VerifiedCollection): void {
+  const now = served.trusted.snapshot?.signed.meta;
+  for (const [name, { version }] of known.trusted.snapshot?.signed.meta ?? []) {
+    const found = now?.get(name)?.version ?? 0;
+    if (found >= version) continue;
+    throw new TrustError({
+      code: 'SNAPSHOT_ROLLBACK',
+      message: `the trust data served has ${escapeShort(name)} version ${found}, older than version ${version} known here`,
+      attack: 'rollback',
+      spec: '5.5.5',
+      role: 'snapshot',
+      reference: known.repository.canonical,
+      expected: `at least ${version}`,
+      found: `${found}`,
+    });
+  }
 }
 
 function baseOf(verified: VerifiedCollection, state: SourceState): PublishBase {

@@ -22,10 +22,11 @@ const [rootKey, targetsKey, onlineKey] = ['root', 'targets', 'online'].map((labe
 );
 const keys = { rootKey: rootKey!, targetsKey: targetsKey!, onlineKey: onlineKey! };
 
+const pathOf = (tag: string): string => `${APP.canonical}:${tag}`;
 const put = (tag: string, version = 1): Edit => ({
   kind: 'putTarget',
   target: {
-    path: `${APP.canonical}:${tag}`,
+    path: pathOf(tag),
     lengthBytes: 100 + version,
     sha256: `sha256:${version.toString(16).padStart(64, '0')}`,
     mediaType: 'application/vnd.oci.image.manifest.v1+json',
@@ -173,6 +174,21 @@ describe('publishing', () => {
     const published = await three.publish([put('three')]);
     expect(published.state.versions.get('timestamp')).toBe(3);
     expect(await tags(one)).toEqual(['1.0', 'one', 'three']);
+  });
+
+  it('protocol 4.2: builds on no state of the same version that has an older role than what is known', async () => {
+    const registry = createMemoryRegistry();
+    const [one, two, three] = [machine(registry), machine(registry), machine(registry)];
+    await one.publish([put('1.0')]);
+    const base = registry.repository('acme/app').tags.get('_trust')!;
+    await two.publish([{ kind: 'removeTarget', path: pathOf('1.0') }]);
+    await three.read();
+    // Whoever has the online key can make a timestamp of the same version that names the targets before the revocation.
+    registry.repository('acme/app').tags.set('_trust', base);
+    await one.publish([]);
+    const forged = registry.repository('acme/app').tags.get('_trust');
+    await rejectsCode(three.publish([put('three')]), TrustError, 'SNAPSHOT_ROLLBACK');
+    expect(registry.repository('acme/app').tags.get('_trust')).toBe(forged);
   });
 
   it('uploads only what is new', async () => {
