@@ -71,7 +71,7 @@ export function renderPage(page: Page): string {
     '',
     '## Parsing and verifying',
     '',
-    'From the bytes of all files to one resolved tag, nothing fetched, nothing cached.',
+    'From the bytes of all files to one resolved tag, the first time in a process of its own, as in a pull.',
     '',
     ...targetsTable(page.targets),
     '',
