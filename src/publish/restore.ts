@@ -12,6 +12,7 @@ import { MAX_TURN_SECONDS } from '../trust/publish-turn.ts';
 import { openForPublishing, type PublishBase, publish } from '../trust/publisher.ts';
 import { openCollection } from '../trust/updater.ts';
 import type { PublishTools } from './prepare.ts';
+import { servedVersions } from './served-versions.ts';
 import { unlockSigningKeys } from './signing-keys.ts';
 
 /** What there is to put back, and what it would replace. */
@@ -19,6 +20,8 @@ export interface Restorable {
   readonly known: VerifiedCollection;
   /** Why what is served now is refused. */
   readonly refusal: TrustError;
+  /** How far what is served has come by its signed timestamp, when it has one: further than what is known, perhaps. */
+  readonly served: ReadonlyMap<string, number>;
 }
 
 /**
@@ -41,10 +44,10 @@ export async function findRestorable(tools: PublishTools): Promise<Restorable> {
     });
   }
   try {
-    await openCollection(editOptions);
+    await openForPublishing(editOptions)();
   } catch (error) {
-    if (isAboutWhatIsServed(error)) return { known, refusal: error };
-    throw error;
+    if (!isAboutWhatIsServed(error)) throw error;
+    return { known, refusal: error, served: await servedVersions(tools.source, known, tools.signal) };
   }
   throw nothingToRestore(tools);
 }
@@ -55,7 +58,10 @@ export async function findRestorable(tools: PublishTools): Promise<Restorable> {
  * @throws KeyError KEY_MISSING and others; TrustError PUBLISH_CONFLICT when somebody else has put it right meanwhile,
  * ROLE_MISSING when a role is neither remembered nor to be had; RegistryError; NetworkError; LocalStateError
  */
-export async function restore(tools: PublishTools, { known }: Restorable): Promise<VerifiedCollection> {
+export async function restore(
+  tools: PublishTools,
+  { known, served }: Restorable,
+): Promise<VerifiedCollection> {
   const { source, journal, keys, passphrases, clock, random, signal } = tools;
   const current = { trusted: known.trusted, files: await known.loadAll() };
   const signers = await unlockSigningKeys({
@@ -71,8 +77,9 @@ export async function restore(tools: PublishTools, { known }: Restorable): Promi
     build: async (base, { turnSeconds, highestVersions }) => {
       if (base !== undefined && base !== known) throw nothingToRestore(tools);
       const highest = new Map(known.highest);
-      for (const [role, version] of highestVersions)
+      for (const [role, version] of [...highestVersions, ...served]) {
         highest.set(role, Math.max(version, highest.get(role) ?? 0));
+      }
       return await editCollection(current, [], {
         signers,
         nowMs: clock.now(),

@@ -71,6 +71,34 @@ describe('protocol 4.4: trust restore', () => {
     expect((await other.succeed(['pull', `${name}:1.0`])).stdout).toContain(`@${digest}`);
   });
 
+  it('puts nothing older over a newer timestamp that was signed, whose other files are gone', async () => {
+    await signed('behind');
+    const name = stage.name('behind');
+    const behind = stage.machine({ like: owner });
+    const second = stage.image('behind', '2.0', 'second');
+    stage.local('behind', '2.0', second);
+    await owner.succeed(['push', `${name}:2.0`]);
+    await other.succeed(['pull', '-q', `${name}:2.0`]);
+    const stored = stage.registry.repository('behind');
+    const manifest = JSON.parse(
+      Buffer.from(stored.manifests.get(trustTag('behind') as never)?.bytes ?? []).toString(),
+    );
+    const layers = manifest.layers.filter(
+      (layer: { annotations: Record<string, string> }) =>
+        !/targets/.test(layer.annotations['tuf.io/filename'] ?? ''),
+    );
+    stage.registry.putManifest(
+      'behind',
+      '_trust',
+      JSON.stringify({ ...manifest, layers }),
+      manifest.mediaType,
+    );
+    await refused(behind, ['trust', 'restore', '--yes', name], { code: 'TIMESTAMP_ROLLBACK' });
+    // The owner still has the files that are gone: for him the state is whole, and publishing puts them back.
+    await owner.succeed(['trust', 'refresh', name]);
+    expect((await other.succeed(['pull', `${name}:2.0`])).stdout).toContain(`@${second.digest}`);
+  });
+
   it('asks first, and without a terminal refuses without --yes', async () => {
     await signed('asked');
     stage.registry.deleteTag('asked', '_trust');
