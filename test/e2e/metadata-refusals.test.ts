@@ -152,6 +152,34 @@ describe('files fetched by digest', () => {
   });
 });
 
+test('a targets role larger than any may be is METADATA_TOO_LARGE before it is fetched', async () => {
+  const digest = await stage.publish(REPO, next(simulator()).files());
+  const { bytes, mediaType } = stage.registry.repository(REPO).manifests.get(digest) ?? never();
+  const manifest = JSON.parse(Buffer.from(bytes).toString()) as {
+    layers: { size: number; data?: string; annotations: Record<string, string> }[];
+  };
+  for (const layer of manifest.layers) {
+    if (!layer.annotations['tuf.io/filename']?.endsWith('.targets.json')) continue;
+    layer.size = 2 ** 40;
+    delete layer.data;
+  }
+  stage.registry.putManifest(REPO, '_trust', JSON.stringify(manifest), mediaType);
+  await refused(pinned, pull(), { code: 'METADATA_TOO_LARGE' });
+  expect(stage.registry.requests()).toEqual(['GET manifests/_trust']);
+});
+
+test('a timestamp of the state before with the rest of this one is ROLE_MISSING', async () => {
+  const sim = next(simulator());
+  const files = new Map(sim.files());
+  files.set('timestamp.json', sim.states[0]?.get('timestamp.json') ?? never());
+  await stage.publish(REPO, files);
+  await refused(pinned, pull(), { code: 'ROLE_MISSING' });
+});
+
+function never(): never {
+  throw new Error('what the test stored is there');
+}
+
 describe('the states before, served again', () => {
   test('TUF 5.4.3.1: the whole old state put back is TIMESTAMP_ROLLBACK', async () => {
     const sim = next(simulator());
