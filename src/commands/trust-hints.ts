@@ -29,6 +29,7 @@ const LOG_IN: Hint = (repository) => [`Log in with an account that may do this: 
 const OUT_OF_REACH: Hint = ({ host }) => [`Check that ${host} is right and can be reached, then try again`];
 const OWN_AUTHORITY: Hint = ({ host }) => [
   `If ${host} has a certificate of your own authority, put that into /etc/docker/certs.d/${host}/ca.crt`,
+  `If ${host} speaks plain http, list it under insecure-registries in the engine's daemon.json`,
 ];
 
 const HINTS: ReadonlyMap<string, Hint> = new Map<string, Hint>([

@@ -3,6 +3,7 @@
  */
 import { TrustError } from '../lib/errors.ts';
 import { escapeShort } from '../lib/escape.ts';
+import { Interrupted } from '../lib/interrupted.ts';
 import type { VerifiedCollection } from '../trust/collection.ts';
 import { createCollection, type Edit, editCollection, type TargetEntry } from '../trust/core/editor.ts';
 import { pinFor } from '../trust/core/pin.ts';
@@ -30,7 +31,7 @@ export async function publishEdits(
   const all = prepared.kind === 'existing' ? [...prepared.again, ...edits] : edits;
   // Written before the first byte is published: a repository whose keys are lost would be lost with them.
   const stored = prepared.kind === 'new' ? await prepared.keys.store() : [];
-  const { state } = await publish({
+  const publishing = publish({
     source,
     open: openForPublishing(editOptions),
     build: async (base, { turnSeconds, highestVersions }) => {
@@ -51,11 +52,26 @@ export async function publishEdits(
     random,
     signal,
   });
+  const { state } = await sayWhenStopped(tools, publishing);
   const seen = await openCollection(tools.clientOptions);
   await verifyPublished(seen, all);
   for (const line of state.warnings) tools.say(`warning: ${line}`);
   if (prepared.kind === 'new') reportInitialised(tools, prepared, seen, stored);
   return seen;
+}
+
+/** Who stops a publish is told that it may stand all the same: the write may have arrived. */
+async function sayWhenStopped<T>({ say, repository }: PublishTools, publishing: Promise<T>): Promise<T> {
+  try {
+    return await publishing;
+  } catch (error) {
+    if (error instanceof Interrupted) {
+      say(
+        `stopped while publishing; to see what stands: dtrust trust inspect --pretty ${repository.familiar}`,
+      );
+    }
+    throw error;
+  }
 }
 
 function signersOf(prepared: Prepared) {
