@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createRegistryTransport } from '../../src/http/registry-transport.ts';
+import { createTokenMemory } from '../../src/http/token-memory.ts';
 import type { HttpRequest, HttpResponse } from '../../src/http/transport.ts';
 import { EngineError, NetworkError } from '../../src/lib/errors.ts';
 import type { Credentials } from '../../src/settings/credentials.ts';
@@ -13,13 +14,14 @@ type Answer = (
 ) => { status: number; headers?: Record<string, string>; body?: string } | NetworkError;
 
 /** A registry transport over a network that the test makes up. */
-function network(answer: Answer, info?: unknown, engineDown = false) {
+function network(answer: Answer, info?: unknown, engineDown = false, tokenMemory = createTokenMemory()) {
   const sent: HttpRequest[] = [];
   const notices: string[] = [];
   const asked: string[] = [];
   const listed = insecureRegistries(info);
   const http = createRegistryTransport({
     clock: new ManualClock(),
+    tokenMemory,
     credentials: async () => BASIC,
     notice: (line) => notices.push(line),
     insecure: (host) => {
@@ -51,6 +53,40 @@ const LISTED = {
     },
   },
 };
+
+describe('a registry of this machine is first spoken to as it was last time', () => {
+  const HOST = '127.0.0.1:5000';
+  const speaksTls: Answer = ({ url }) => (url.protocol === 'https:' ? { status: 200 } : { status: 400 });
+  const speaksPlain: Answer = ({ url }) =>
+    url.protocol === 'http:' ? { status: 200 } : new NetworkError({ code: 'NETWORK_TLS', message: 'no TLS' });
+
+  it('TLS, which the first request has to find out', async () => {
+    const memory = createTokenMemory();
+    const first = network(speaksTls, undefined, false, memory);
+    await first.pull(HOST);
+    expect(first.seen()).toEqual([`http://${HOST} verified`, `https://${HOST} unverified`]);
+    const second = network(speaksTls, undefined, false, memory);
+    await second.pull(HOST);
+    expect(second.seen()).toEqual([`https://${HOST} unverified`]);
+  });
+
+  it('plain http again where TLS is gone, and that is remembered', async () => {
+    const memory = createTokenMemory();
+    memory.noteTls(HOST, true);
+    const { pull, seen } = network(speaksPlain, undefined, false, memory);
+    await pull(HOST);
+    expect(seen()).toEqual([`https://${HOST} unverified`, `http://${HOST} verified`]);
+    expect(memory.speaksTls(HOST)).toBe(false);
+  });
+
+  it('what is remembered never makes another registry less verified', async () => {
+    const memory = createTokenMemory();
+    memory.noteTls('ghcr.io', true);
+    const { pull, seen } = network(() => ({ status: 200 }), undefined, false, memory);
+    await pull('ghcr.io');
+    expect(seen()).toEqual(['https://ghcr.io verified']);
+  });
+});
 
 describe('contract (Network): how a registry is spoken to', () => {
   it('over verified https, without a question to the engine', async () => {

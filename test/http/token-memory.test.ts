@@ -25,6 +25,16 @@ describe('the file of realms', () => {
     expect(readFileSync(file, 'utf8')).not.toContain('token":');
   });
 
+  it('holds which registries of this machine speak TLS, apart from their challenges', () => {
+    createFileTokenMemory(realFileSystem, file).noteTls('127.0.0.1:5000', true);
+    const memory = createFileTokenMemory(realFileSystem, file);
+    expect(memory.speaksTls('127.0.0.1:5000')).toBe(true);
+    expect(memory.get('127.0.0.1:5000')).toBeUndefined();
+    expect(memory.get('https://127.0.0.1:5000')).toBeUndefined();
+    memory.noteTls('127.0.0.1:5000', false);
+    expect(createFileTokenMemory(realFileSystem, file).speaksTls('127.0.0.1:5000')).toBe(false);
+  });
+
   it('is written only when something changed', () => {
     let renames = 0;
     const fs: FileSystem = {
