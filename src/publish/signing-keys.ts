@@ -6,6 +6,7 @@
 import type { KeyStore } from '../keys/key-store.ts';
 import type { Passphrases } from '../keys/passphrases.ts';
 import { DAY_MS } from '../lib/clock.ts';
+import type { KeyError } from '../lib/errors.ts';
 import type { VerifiedCollection } from '../trust/collection.ts';
 import { delegationsFor, RELEASES, TARGETS } from '../trust/core/delegations.ts';
 import { isSameKey, type PublicKey, tufKeyId } from '../trust/core/keys.ts';
@@ -47,16 +48,31 @@ export interface SigningKeysRequest extends Partial<AdministeredRoles> {
  * TAG_HELD_BY_ROLE, and as `listTargets`; LocalStateError
  */
 export async function unlockSigningKeys(request: SigningKeysRequest): Promise<readonly Signer[]> {
-  const { keys, passphrases, collection } = request;
+  const { keys, passphrases } = request;
   const chosen = new Map<string, PublicKey>();
   for (const role of await neededRoles(request)) {
     const here = role.keys.filter((key) => keys.has(key));
-    if (here.length < role.threshold) throw keysMissing(collection, role, here.length, keys);
+    if (here.length < role.threshold) throw await missing(request, role);
     for (const key of here.slice(0, role.threshold)) chosen.set(tufKeyId(key), key);
   }
   const signers: Signer[] = [];
   for (const key of chosen.values()) signers.push(await keys.load(key, passphrases));
   return signers;
+}
+
+/** Why a role cannot be signed here. Rejects with what is wrong with a key file, where one is there and no good. */
+async function missing(request: SigningKeysRequest, role: NeededRole, path?: string): Promise<KeyError> {
+  await openUnreadable(request, role);
+  const { collection, keys } = request;
+  const here = role.keys.filter((key) => keys.has(key)).length;
+  return keysMissing(collection, role, here, keys, path);
+}
+
+/** A key file that is there and cannot be used says why, rather than that the key is missing. */
+async function openUnreadable({ keys, passphrases }: SigningKeysRequest, role: NeededRole): Promise<void> {
+  const entries = role.keys.map((key) => keys.find(key));
+  const unreadable = entries.find((entry) => entry?.protection === 'unreadable');
+  if (unreadable !== undefined) await keys.load(unreadable, passphrases);
 }
 
 async function neededRoles(request: SigningKeysRequest): Promise<readonly NeededRole[]> {
@@ -85,7 +101,7 @@ async function rolesOfPaths(
   paths: readonly string[],
   atHand: (role: NeededRole) => boolean,
 ): Promise<readonly NeededRole[]> {
-  const { collection, keys } = request;
+  const { collection } = request;
   // Loads every role that releases.
   await collection.listTargets();
   const chosen = new Map<string, NeededRole>();
@@ -98,13 +114,12 @@ async function rolesOfPaths(
     const order = [...(last === undefined ? [] : [last]), ...candidates];
     const here = order.find(atHand);
     if (holder !== undefined && !atHand(holder) && here !== undefined) {
+      await openUnreadable(request, holder);
       throw heldByRole(collection, path, holder);
     }
     const role = holder ?? here ?? last;
     if (role === undefined) continue;
-    if (!atHand(role)) {
-      throw keysMissing(collection, role, role.keys.filter((key) => keys.has(key)).length, keys, path);
-    }
+    if (!atHand(role)) throw await missing(request, role, path);
     chosen.set(role.name, role);
   }
   return [...chosen.values()];
