@@ -24,7 +24,7 @@ export interface PublishTools {
   readonly source: RegistrySource;
   /** For changing the collection: an own root key counts as the pin, what has expired can be renewed. */
   readonly editOptions: OpenOptions;
-  /** For looking at what was published, as any client would: expiry counts. */
+  /** For looking at what was published, as every client would: expiry counts. */
   readonly clientOptions: OpenOptions;
   readonly journal: Journal;
   readonly keys: KeyStore;
