@@ -106,14 +106,14 @@ export class CollectionFiles {
     return near ?? bytesOf(await this.#fetch(digest, file.lengthBytes, maxBytes));
   }
 
-  /** What a search asks for. An optional role that cannot be had is undefined: only a hint depends on it. */
+  /** What a search asks for; undefined for what it may pass over. */
   async role(request: RoleRequest): Promise<Uint8Array | undefined> {
     try {
       return await this.named(request.fileName, request.file, request.role, MAX_TARGETS_BYTES);
     } catch (error) {
-      const outage =
-        error instanceof BlobGone || error instanceof RegistryError || error instanceof NetworkError;
-      if (request.optional && outage) {
+      const absent = error instanceof BlobGone || hasCode(error, 'REGISTRY_NOT_FOUND');
+      const outage = error instanceof RegistryError || error instanceof NetworkError;
+      if ((absent && request.optional !== 'no') || (outage && request.optional === 'unreachable')) {
         return undefined;
       }
       throw error;

@@ -7,7 +7,7 @@ import { TrustError } from '../lib/errors.ts';
 import { escapeShort } from '../lib/escape.ts';
 import { binCount, binName, type Delegations, RELEASES, TARGETS } from './core/delegations.ts';
 import { metadataFileName, type RoleName, type Targets } from './core/metadata.ts';
-import type { Search } from './core/search.ts';
+import type { Optional, Search } from './core/search.ts';
 import { ROOT, type TrustedMetadata } from './core/trusted-metadata.ts';
 
 /** As many roles as anybody has hash bins; a collection with more is not walked. */
@@ -66,7 +66,7 @@ function* loadOrPass(
 ): Search<Targets | undefined> {
   if (isNeeded(trusted, role, delegator)) return yield* load(trusted, role, delegator);
   try {
-    return yield* load(trusted, role, delegator, true);
+    return yield* load(trusted, role, delegator, 'absent');
   } catch (error) {
     if (error instanceof TrustError) return undefined;
     throw error;
@@ -99,7 +99,7 @@ function* load(
   trusted: TrustedMetadata,
   role: RoleName,
   delegator: RoleName,
-  optional = false,
+  optional: Optional = 'no',
 ): Search<Targets> {
   const present = trusted.roleUnder(role, delegator);
   if (present !== undefined) {

@@ -3,8 +3,10 @@
  * None of that must keep the owner from publishing, least of all from removing him.
  */
 import { describe, expect, test } from 'vitest';
+import { NetworkError } from '../../src/lib/errors.ts';
 import type { RepositorySimulator } from '../helpers/repository-simulator.ts';
 import { labelledSimKey } from '../helpers/sim-keys.ts';
+import { rejectsCode } from '../helpers/throws-code.ts';
 import { makeWorld, rejectsTrust, V1 } from './world.ts';
 
 const ALL_PATHS = [...'0123456789abcdef'];
@@ -66,5 +68,13 @@ describe('protocol 2.2: what is wrong with a role that releases nothing does not
     world.sim.corrupt('targets/releases', 'wrong key');
     const opened = await world.open();
     await rejectsTrust(opened.loadAll(), 'TARGETS_THRESHOLD');
+  });
+
+  test("nor does a publish drop a signer's role because the registry could not be reached for it", async () => {
+    const world = makeWorld({ source: { inline: false }, prepare: (sim) => withSigner(sim) });
+    const opened = await world.open();
+    expect((await opened.resolve(V1)).role).toBe('targets/releases');
+    world.source.failure = new NetworkError({ code: 'NETWORK_TIMEOUT', message: 'nobody answers' });
+    await rejectsCode(opened.loadAll(), NetworkError, 'NETWORK_TIMEOUT');
   });
 });

@@ -51,7 +51,7 @@ function* load(trusted: TrustedMetadata, role: RoleName, delegator: RoleName): S
   if (loaded !== undefined) return loaded.signed;
   const file = trusted.roleFile(role);
   const fileName = metadataFileName(role, file.version);
-  const bytes = yield { role, delegator, file, fileName, optional: false };
+  const bytes = yield { role, delegator, file, fileName, optional: 'no' };
   if (bytes !== undefined) return trusted.updateDelegatedTargets(bytes, role, delegator).signed;
   throw new TrustError({
     code: 'ROLE_MISSING',

@@ -31,7 +31,13 @@ export interface TargetFound {
   readonly custom: JsonObject;
 }
 
-/** A role the search needs; answered with its bytes, or with undefined when `optional` and not to be had. */
+/**
+ * What may be wrong with a role for it to be passed over: nothing; that it is not there; also that it cannot be reached,
+ * where only a better explanation depends on it.
+ */
+export type Optional = 'no' | 'absent' | 'unreachable';
+
+/** A role the search needs; answered with its bytes, or with undefined where it may be passed over. */
 export interface RoleRequest {
   readonly role: RoleName;
   readonly delegator: RoleName;
@@ -39,7 +45,7 @@ export interface RoleRequest {
   /** Name under consistent snapshots: `9.targets%2Freleases.json`. */
   readonly fileName: string;
   /** Only a better explanation depends on it. */
-  readonly optional: boolean;
+  readonly optional: Optional;
 }
 
 export type SearchResult =
@@ -164,7 +170,7 @@ class Walk {
 
   *#visitUnreleased(role: RoleName): Search<Metadata<Targets> | undefined> {
     try {
-      return yield* this.#visit(role, TARGETS, true);
+      return yield* this.#visit(role, TARGETS, 'unreachable');
     } catch (error) {
       if (error instanceof TrustError) return undefined;
       throw error;
@@ -192,7 +198,11 @@ class Walk {
   }
 
   /** Loads one role. Undefined at the cap (TUF 5.6.7.1), or when an optional one is not to be had. */
-  *#visit(role: RoleName, delegator: RoleName, optional = false): Search<Metadata<Targets> | undefined> {
+  *#visit(
+    role: RoleName,
+    delegator: RoleName,
+    optional: Optional = 'no',
+  ): Search<Metadata<Targets> | undefined> {
     if (this.#visited.size >= this.#maxRoles) {
       this.stopped = true;
       return undefined;
@@ -204,7 +214,7 @@ class Walk {
     const fileName = metadataFileName(role, file.version);
     const bytes = yield { role, delegator, file, fileName, optional };
     if (bytes !== undefined) return this.#trusted.updateDelegatedTargets(bytes, role, delegator);
-    if (optional) return undefined;
+    if (optional !== 'no') return undefined;
     throw roleUnavailable(role);
   }
 }
