@@ -32,23 +32,31 @@ export const milliseconds = (value: number): string => `${value.toFixed(value < 
 
 export const ratioOf = (value: number, other: number): string => `${(value / other).toFixed(2)} x`;
 
-function targetsTable(rows: readonly TargetsRow[]): readonly string[] {
-  const at = (count: number): number =>
-    rows.find(({ targets }) => targets === count)?.milliseconds ?? Number.NaN;
+function growthLine(rows: readonly TargetsRow[], what: string, of: (row: TargetsRow) => number): string {
+  const at = (count: number): number => {
+    const row = rows.find(({ targets }) => targets === count);
+    return row === undefined ? Number.NaN : of(row);
+  };
   const growth = at(100_000) / at(1_000);
+  const met = growth <= LARGEST_GROWTH ? 'met' : '**missed**';
+  return `100,000 against 1,000, ${what}: ${growth.toFixed(0)} times as long; budget ${LARGEST_GROWTH}, ${met}.`;
+}
+
+function targetsTable(rows: readonly TargetsRow[]): readonly string[] {
   return [
-    line(['targets', 'size of targets.json', 'median']),
-    line(['--:', '--:', '--:']),
+    line(['targets', 'size of targets.json', 'first in a process', 'repeated']),
+    line(['--:', '--:', '--:', '--:']),
     ...rows.map((row) =>
       line([
         row.targets.toLocaleString('en'),
         `${Math.round(row.bytes / 1024).toLocaleString('en')} KiB`,
         milliseconds(row.milliseconds),
+        milliseconds(row.repeatedMilliseconds),
       ]),
     ),
     '',
-    `100,000 against 1,000: ${growth.toFixed(0)} times as long; budget ${LARGEST_GROWTH}, ` +
-      `${growth <= LARGEST_GROWTH ? 'met' : '**missed**'}.`,
+    growthLine(rows, 'first in a process', ({ milliseconds: first }) => first),
+    growthLine(rows, 'repeated', ({ repeatedMilliseconds }) => repeatedMilliseconds),
   ];
 }
 
@@ -71,7 +79,8 @@ export function renderPage(page: Page): string {
     '',
     '## Parsing and verifying',
     '',
-    'From the bytes of all files to one resolved tag, the first time in a process of its own, as in a pull.',
+    'From the bytes of all files to one resolved tag. A pull does it once in its process; repeated, it shows how the',
+    'work itself grows.',
     '',
     ...targetsTable(page.targets),
     '',

@@ -47,9 +47,10 @@ export function route({ parsed, contentTrust, aliases }: RouteOptions): Route {
 function own(found: CommandClass, path: readonly string[]): Route {
   if (found.class === 'enforced') return { kind: 'own', command: found.command };
   if (found.class === 'pass' || found.class === 'unknown') return { kind: 'own', command: path.join(' ') };
+  const when = found.class === 'not-yet' ? ' while content trust is on' : '';
   throw new UsageError({
     code: 'NOT_YET_ENFORCED',
-    message: `\`${escapeShort(path.join(' '))}\` is not run while content trust is on: ${found.why}`,
+    message: `\`${escapeShort(path.join(' '))}\` is not run${when}: ${found.why}`,
     hints: [found.hint],
   });
 }

@@ -52,6 +52,15 @@ describe('trust on', () => {
     for (const line of lines) expect(refusedWith(line).hints).toHaveLength(1);
   });
 
+  test('a verb of its own that is to come is refused whether trust is on or off, and says so', () => {
+    for (const contentTrust of [undefined, '0']) {
+      expect(refusedWith('trust rotate x', contentTrust).message).toBe(
+        '`trust rotate` is not run: it is not built yet',
+      );
+    }
+    expect(refusedWith('run x').message).toMatch(/^`run` is not run while content trust is on: /);
+  });
+
   test('a builder that is another plugin is refused like the build it is', () => {
     refusedWith('build .', undefined, { builder: 'buildx' });
     refusedWith('builder build .', undefined, { builder: 'buildx' });
