@@ -1,5 +1,5 @@
 /**
- * Trying again, where trying again can help and cannot harm: 429 (the server did not do it), 502, 503, 504 and a
+ * Trying again, where trying again can help and cannot harm: 429 (the server did not do it), 500, 502, 503, 504 and a
  * broken connection for requests that may be sent twice. Exponential backoff with full jitter; a Retry-After is
  * waited for exactly, or, when it asks for more patience than a command has, not at all.
  */
@@ -57,6 +57,7 @@ function waitBefore(
   if (outcome instanceof Error) return repeatable ? backoff(attempt, random) : undefined;
   // 429: the request was counted and not carried out, so sending it again is sending it once.
   const refusedUnread = outcome.status === 429;
+  if (repeatable && outcome.status === 500) return halfWritten(random);
   const unavailable = repeatable && [502, 503, 504].includes(outcome.status);
   if (!refusedUnread && !unavailable) return undefined;
   const asked = parseRetryAfter(outcome.headers.get('retry-after'), clock.now());
@@ -66,6 +67,14 @@ function waitBefore(
 
 function backoff(attempt: number, random: () => number): number {
   return Math.floor(random() * Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (attempt - 1)));
+}
+
+/**
+ * docker-registry on a disk answers 500 to who reads a tag in the instant in which another one writes it: a moment
+ * later it is there.
+ */
+function halfWritten(random: () => number): number {
+  return 50 + Math.floor(random() * 150);
 }
 
 /** RFC 9110 10.2.3: seconds, or a date; undefined for anything else. */

@@ -63,8 +63,16 @@ describe('trying again', () => {
     expect(await play([BROKEN, BROKEN, BROKEN, BROKEN])).toMatchObject({ result: BROKEN, sent: 4 });
   });
 
-  it.each([400, 401, 403, 404, 500, 501])('does not try again after %i', async (status) => {
+  it.each([400, 401, 403, 404, 501])('does not try again after %i', async (status) => {
     expect(await play([answer(status)])).toMatchObject({ result: { status }, sent: 1 });
+  });
+
+  it('reads again soon after 500, which a registry answers while a tag is being written, and writes nothing twice', async () => {
+    const { result, sent, waits } = await play([answer(500), answer(500)]);
+    expect(result).toMatchObject({ status: 200 });
+    expect(sent).toBe(3);
+    expect(waits).toEqual([125, 125]);
+    expect(await play([answer(500)], { method: 'PUT' })).toMatchObject({ result: { status: 500 }, sent: 1 });
   });
 
   it('sends a write again only after 429, which says that it was not done', async () => {

@@ -12,7 +12,7 @@ const skip = needed.skip || !hasScript();
 
 /** A command on a terminal of its own; the last line shown is its exit status. */
 function onTerminal(machine: Machine, args: string): PtyRun {
-  return new PtyRun(`${machine.command} ${args}; echo status=$?`, { ...machine.env });
+  return new PtyRun(`${machine.command} ${args}; echo status=$?`, { TERM: 'xterm', ...machine.env });
 }
 
 describe.skipIf(skip)(
