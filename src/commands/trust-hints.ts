@@ -24,6 +24,11 @@ const NOT_SIGNED: Hint = ({ familiar }) => [
   `See what is signed: dtrust trust inspect --pretty ${familiar}`,
   `If it is yours, sign it: dtrust push ${familiar}:TAG`,
 ];
+/** Others may have published that often, or somebody with a stolen key may have used the versions up (protocol 2.5). */
+const FAR_AHEAD: Hint = ({ canonical }) => [
+  `If others have published that often since this machine last looked, let it take in what verifies, then try again: dtrust trust inspect ${canonical}`,
+  `Only if a key was stolen: with the root key, replace all snapshot and timestamp keys: dtrust trust rotate --recover ${canonical}`,
+];
 
 const LOG_IN: Hint = (repository) => [`Log in with an account that may do this: ${loginTo(repository)}`];
 const OUT_OF_REACH: Hint = ({ host }) => [`Check that ${host} is right and can be reached, then try again`];
@@ -57,6 +62,7 @@ const HINTS: ReadonlyMap<string, Hint> = new Map<string, Hint>([
     (code) => [code, OUT_OF_REACH] as const,
   ),
   ['NETWORK_TLS', OWN_AUTHORITY],
+  ['VERSION_JUMP', FAR_AHEAD],
   [
     'ROLE_EXPIRED',
     ({ canonical }) => [`Whoever has the online key renews it: dtrust trust refresh ${canonical}`],

@@ -29,7 +29,6 @@ export function verifyNoJump(
       role,
       expected: `at most ${highest + MAX_VERSION_JUMP}`,
       found: `${version}`,
-      hints: ['Replace all snapshot and timestamp keys: dtrust trust rotate --recover'],
     });
   }
   return trusted;

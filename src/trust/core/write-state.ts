@@ -280,6 +280,5 @@ function versionJump(role: string, found: number, highest: number | undefined): 
     attack: 'fast-forward',
     spec: 'protocol 2.5',
     role,
-    hints: ['Replace all snapshot and timestamp keys: dtrust trust rotate --recover'],
   });
 }
