@@ -49,6 +49,7 @@ export const ENFORCED: readonly CommandGroup[] = [
       'trust pin export',
       'trust init',
       'trust refresh',
+      'trust status',
       'trust restore',
       'trust version',
     ],

@@ -14,6 +14,7 @@ const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map<string, ()
   ['trust revoke', () => import('./trust-revoke.ts')],
   ['trust init', () => import('./trust-init.ts')],
   ['trust refresh', () => import('./trust-refresh.ts')],
+  ['trust status', () => import('./trust-status.ts')],
   ['trust restore', () => import('./trust-restore.ts')],
   ['trust version', () => import('./trust-version.ts')],
   ['trust key generate', () => import('./trust-key-generate.ts')],

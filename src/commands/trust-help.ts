@@ -10,6 +10,7 @@ const COMMANDS: readonly (readonly [path: string, summary: string])[] = [
   ['revoke', 'Take the signature off a tag, or off all tags'],
   ['init', 'Make a repository ready for signing, deliberately'],
   ['refresh', 'Renew the expiry of trust data'],
+  ['status', 'Show until when trust data is good, and who can renew it'],
   ['restore', 'Publish the state known here again, when the registry lost or changed it'],
   ['version', 'Print the version of dtrust'],
   ['key generate', 'Make a key pair for signing'],

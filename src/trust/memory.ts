@@ -29,6 +29,7 @@ import type { LockOwner } from '../lib/lock-owner.ts';
 import { type Digest, digestHex, digestOf, isSha256 } from '../reference/digest.ts';
 import { loadBindings, saveBinding } from './memory-bindings.ts';
 import { memoryDamaged } from './memory-frame.ts';
+import { type KnownRepository, knownRepositories } from './memory-known.ts';
 import {
   folderOf,
   MemoryMoved,
@@ -57,6 +58,9 @@ export interface Memory {
   /** The collection a repository was bound to; undefined when it is its own, or unknown.
    * @throws LocalStateError MEMORY_DAMAGED, MEMORY_NEWER */
   collectionOf(repository: string): string | undefined;
+  /** Every repository that something is remembered of, in no order that means anything.
+   * @throws LocalStateError MEMORY_DAMAGED, MEMORY_NEWER */
+  known(): readonly KnownRepository[];
   /** @throws LocalStateError MEMORY_DAMAGED, MEMORY_NEWER, MEMORY_UNWRITABLE, DISK_FULL, LOCK_TIMEOUT */
   bind(repository: string, collection: string): Promise<void>;
   /**
@@ -89,6 +93,7 @@ export function openMemory(options: MemoryOptions): Memory {
   return {
     directory,
     collectionOf: (repository) => loadBindings(fs, root).get(repository),
+    known: () => knownRepositories(fs, root),
     bind: (repository, collection) => unwritable(() => saveBinding(writer, repository, collection)),
     load: (collection, scope = '') => loadCollection(fs, root, collection, scope),
     save: (previous, next) =>
@@ -260,6 +265,7 @@ function memoryUnwritable(cause?: unknown): LocalStateError {
 const NO_MEMORY: Memory = {
   directory: undefined,
   collectionOf: () => undefined,
+  known: () => [],
   bind: () => Promise.reject(memoryUnwritable()),
   load: () => undefined,
   save: () => Promise.reject(memoryUnwritable()),

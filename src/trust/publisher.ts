@@ -207,11 +207,12 @@ function baseOf(verified: VerifiedCollection, state: SourceState): PublishBase {
 }
 
 /** The memory as it is when first asked, to which nothing is added. */
-function asItIsNow(memory: Memory): Memory {
+export function asItIsNow(memory: Memory): Memory {
   const loaded = new Map<string, Remembered | undefined>();
   return {
     directory: memory.directory,
     collectionOf: (repository) => memory.collectionOf(repository),
+    known: () => memory.known(),
     bind: async () => {},
     load(collection, scope) {
       const key = `${collection}\n${scope ?? ''}`;

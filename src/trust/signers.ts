@@ -68,11 +68,14 @@ export function describeKeys(trusted: TrustedMetadata, keys: readonly PublicKey[
   return keys.map((key) => `${ownerOf(trusted, key)} (${tufKeyId(key)})`);
 }
 
-function ownerOf(trusted: TrustedMetadata, key: PublicKey): string {
+/** Whose key this is, in the words of `describeKeys`; not escaped. */
+export function ownerOf(trusted: TrustedMetadata, key: PublicKey): string {
   const { roles, keys } = trusted.root.signed;
   const isAmong = (listed: readonly PublicKey[]) => listed.some((other) => isSameKey(key, other));
   const signer = signersOf(trusted).find((each) => isAmong(each.keys));
-  if (signer !== undefined) return signer.name;
+  // Nobody passes for the owner by his name: what dtrust would not have accepted as one stands in quotes.
+  if (signer !== undefined)
+    return /^[a-z0-9][a-z0-9_-]*$/.test(signer.name) ? signer.name : JSON.stringify(signer.name);
   const top = (['root', 'targets', 'timestamp', 'snapshot'] as const).find((name) =>
     isAmong(keysListed(roles[name].keyids, keys)),
   );
