@@ -32,6 +32,14 @@ export interface Terminal {
   askYesNo(question: string): Promise<boolean>;
 
   /**
+   * Asks for a line that is shown while it is typed, without the white space around it. `undefined` at end of input.
+   * What was typed is no more trusted than an argument: it is escaped wherever it is printed.
+   *
+   * @throws KeyError PROMPT_UNAVAILABLE; Interrupted
+   */
+  askLine(question: string): Promise<string | undefined>;
+
+  /**
    * Asks for a new secret twice, at least 8 characters, until both are the same; three tries.
    * `undefined` at end of input.
    *

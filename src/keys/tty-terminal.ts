@@ -63,6 +63,14 @@ class TtyTerminal implements Terminal {
     });
   }
 
+  async askLine(question: string): Promise<string | undefined> {
+    return await this.#withSession(async (session) => {
+      const end = await session.ask(question, true);
+      if (end.kind === 'interrupt') throw new Interrupted('SIGINT');
+      return end.kind === 'line' ? Buffer.from(end.bytes).toString('utf8').trim() : undefined;
+    });
+  }
+
   async askNewSecret(labels: NewSecretLabels): Promise<Secret | undefined> {
     return await this.#withSession(async (session) => {
       for (let tries = 1; ; tries += 1) {

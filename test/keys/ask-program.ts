@@ -27,6 +27,7 @@ const terminal = createTerminal({
 const questions: Record<string, () => Promise<unknown>> = {
   secret: async () => (await terminal.askSecret(label))?.reveal() ?? null,
   yes: () => terminal.askYesNo(label),
+  line: async () => (await terminal.askLine(label)) ?? null,
   twice: async () => (await terminal.askNewSecret({ first: label, repeat: 'Again? ' }))?.reveal() ?? null,
   can: async () => terminal.canPrompt(),
 };

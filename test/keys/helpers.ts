@@ -45,6 +45,7 @@ export function scriptedTerminal(answers: readonly (string | undefined)[]): Scri
     canPrompt: () => true,
     askSecret: async (label) => next(label),
     askYesNo: async (question) => next(question)?.reveal() === 'y',
+    askLine: async (question) => next(question)?.reveal(),
     askNewSecret: async ({ first }) => next(first),
     say: (text) => void log.push(text),
   };
@@ -55,6 +56,7 @@ export const noTerminal: Terminal = {
   canPrompt: () => false,
   askSecret: () => Promise.reject(new Error('asked')),
   askYesNo: () => Promise.reject(new Error('asked')),
+  askLine: () => Promise.reject(new Error('asked')),
   askNewSecret: () => Promise.reject(new Error('asked')),
   say: () => expect.unreachable('said something'),
 };

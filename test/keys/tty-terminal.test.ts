@@ -101,6 +101,19 @@ describe.skipIf(!usable)(title('contract (Terminal): questions on a real termina
     expect(await run.shown()).toContain('Question? yes');
   });
 
+  test.each([
+    ['  re-point x\x7f\r', 're-point'],
+    ['\r', ''],
+    ['\x1b[31mred\r', 'red'],
+    ['\x04', null],
+  ])('typing %j as a line gives %j', async (typed, answer) => {
+    const run = onTerminal('$ASK line > $OUT; echo "status=$?"');
+    await run.waitFor('Question? ');
+    run.type(typed);
+    expect(await run.shown()).toContain('status=0');
+    expect(out()).toBe(`answer=${JSON.stringify(answer)}\n`);
+  });
+
   test('end of input at a secret is no secret', async () => {
     const run = onTerminal('$ASK secret > $OUT');
     await run.waitFor('Question? ');
