@@ -16,7 +16,8 @@ import type { Prepared, PublishTools } from './prepare.ts';
 import { fileOfKey, initialisedLines } from './report-initialised.ts';
 
 /**
- * Publishes the edits and returns the collection as a client then sees it.
+ * Publishes the edits and returns the collection as a client then sees it. `verifyBase` may refuse each state that they
+ * are about to be applied to: others may have published since they were decided on.
  *
  * @throws TrustError PUBLISH_CONFLICT, TARGET_MISMATCH when a client does not find what was published, and whatever
  * the new state would be refused for; KeyError; RegistryError TRUST_TAG_IMMUTABLE and others; NetworkError;
@@ -26,6 +27,7 @@ export async function publishEdits(
   tools: PublishTools,
   prepared: Prepared,
   edits: readonly Edit[],
+  verifyBase?: (base: VerifiedCollection) => Promise<void>,
 ): Promise<VerifiedCollection> {
   const { source, editOptions, journal, clock, random, signal } = tools;
   const all = prepared.kind === 'existing' ? [...prepared.again, ...edits] : edits;
@@ -37,6 +39,7 @@ export async function publishEdits(
     build: async (base, { turnSeconds, highestVersions }) => {
       const terms = { turnSeconds, highestVersions, nowMs: clock.now() };
       if (base !== undefined) {
+        await verifyBase?.(base);
         const current = { trusted: base.trusted, files: await base.loadAll() };
         return await editCollection(current, all, { ...terms, signers: signersOf(prepared) });
       }

@@ -1,18 +1,9 @@
-/** `trust signer add`, `remove`: names, keys, key files, several repositories, and the question about tags. */
+/** `trust signer add`, `remove`: names, keys, key files, several repositories. */
 import { generateKeyPairSync } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { hasScript, PtyRun } from '../keys/pty.ts';
-import {
-  type Machine,
-  openStage,
-  REPOSITORY_PASSPHRASE,
-  ROOT_PASSPHRASE,
-  refused,
-  type Stage,
-} from './harness.ts';
-import { NODE } from './program.ts';
+import { type Machine, openStage, refused, type Stage } from './harness.ts';
 import { MEMORY, publicHalf, Team } from './team.ts';
 
 let stage: Stage;
@@ -121,44 +112,5 @@ describe('names, keys and key files', () => {
     expect(stdout).toContain('Successfully added signer: alice');
     expect(stderr).toContain('now vouches for');
     expect(await team.listed(owner, 'begun')).toMatchObject([{ Name: 'alice' }]);
-  });
-});
-
-/** A command of the owner's on a terminal of its own; the last line shown is its exit status. */
-function onTerminal(args: string): PtyRun {
-  return new PtyRun(`${NODE} ${stage.program} ${args}; echo status=$?`, {
-    HOME: owner.home,
-    DOCKER_CONFIG: owner.config,
-    DOCKER_HOST: stage.engine.host,
-    XDG_CACHE_HOME: path.join(stage.folder, 'cache'),
-    DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE: ROOT_PASSPHRASE,
-    DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE: REPOSITORY_PASSPHRASE,
-  });
-}
-
-describe.skipIf(!hasScript())('on a terminal', () => {
-  it('protocol 2.6: shows the tags that the signer signed last, and keeps or revokes them', async () => {
-    const name = await team.signed('asked');
-    const alice = await team.developer('asked', 'alice');
-    await team.add(alice, 'alice', 'asked');
-    const digest = await team.pushed(alice, 'asked', '2.0');
-    const before = team.trustTag('asked');
-
-    const neither = onTerminal(`trust signer remove alice ${name}`);
-    await neither.waitFor(`${name}:2.0  ${digest}`);
-    await neither.waitFor('Keep these tags signed? [y/N] ');
-    neither.type('n\r');
-    await neither.waitFor('Revoke them? [y/N] ');
-    neither.type('\r');
-    expect(await neither.shown()).toMatch(/\(PROMPT_DECLINED\)[\s\S]*status=1/);
-    expect(team.trustTag('asked')).toBe(before);
-
-    const revoke = onTerminal(`trust signer remove alice ${name}`);
-    await revoke.waitFor('Keep these tags signed? [y/N] ');
-    revoke.type('n\r');
-    await revoke.waitFor('Revoke them? [y/N] ');
-    revoke.type('y\r');
-    expect(await revoke.shown()).toMatch(/Successfully removed alice from[\s\S]*status=0/);
-    expect((await team.inspected(owner, 'asked')).SignedTags).toMatchObject([{ SignedTag: '1.0' }]);
   });
 });
