@@ -198,6 +198,13 @@ describe('architecture', () => {
     expect(findCycle(sources)).toEqual([]);
   });
 
+  test('signatures go uncounted in the look at a staged state alone', () => {
+    const calls = sources.filter(({ text }) => /\bverifyNewState\([^:)]*'unsafe-ignored'/.test(text));
+    expect(calls.map(({ name }) => name)).toEqual(['src/trust/core/staged-view.ts']);
+    const making = sources.filter(({ text }) => /new TrustedMetadata\([^;]*\bthresholds\b/.test(text));
+    expect(making.map(({ name }) => name)).toEqual(['src/trust/core/editor.ts']);
+  });
+
   test('only src/enforce imports the seal of admissions, and src/reference/admission.ts defines it', () => {
     const naming = sources.filter(({ text }) => /\bsealAdmission\b/.test(text)).map(({ name }) => name);
     expect(naming).toContain('src/reference/admission.ts');

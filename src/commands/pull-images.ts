@@ -7,7 +7,7 @@ import { NetworkError, RegistryError, TrustError } from '../lib/errors.ts';
 import { escapeShort } from '../lib/escape.ts';
 import type { Admission } from '../reference/admission.ts';
 import type { Digest } from '../reference/digest.ts';
-import { isTag, type Reference, type Tag, TRUST_TAG } from '../reference/reference.ts';
+import { isReservedTag, isTag, type Reference, type Tag } from '../reference/reference.ts';
 import { registryAuthHeader } from '../settings/credentials.ts';
 import type { VerifiedCollection } from '../trust/collection.ts';
 import { byNaturalOrder } from './natural-order.ts';
@@ -44,7 +44,7 @@ export async function pullAllTags(services: Services, options: PullOptions): Pro
   const signed = (await collection.listTargets())
     .filter(({ path }) => path.startsWith(prefix))
     .map((target) => ({ target, tag: target.path.slice(prefix.length) }))
-    .filter((each): each is typeof each & { tag: Tag } => isTag(each.tag) && each.tag !== TRUST_TAG)
+    .filter((each): each is typeof each & { tag: Tag } => isTag(each.tag) && !isReservedTag(each.tag))
     .sort((left, right) => byNaturalOrder(left.tag, right.tag));
   if (signed.length === 0) throw nothingSigned(repository.canonical);
   const admitted = signed.map(({ target, tag }) =>

@@ -107,6 +107,9 @@ export type TrustCode =
   | 'LOST_UPDATE'
   | 'PUBLISH_CONFLICT'
   | 'TAG_HELD_BY_ROLE'
+  // staged states (protocol 4.6)
+  | 'STAGED_INVALID' // what stands there is no staged state, or none that may be signed
+  | 'STAGED_OUTDATED' // built on another state than the current one
   | 'DIGEST_UNCONFIRMED'; // the producer's digest could not be established: nothing is signed
 
 export interface TrustErrorDetails extends ErrorDetails<TrustCode> {

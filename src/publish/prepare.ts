@@ -16,7 +16,7 @@ import type { RegistrySource } from '../trust/registry-source.ts';
 import { openCollection } from '../trust/updater.ts';
 import { type CollectionKeys, prepareCollectionKeys } from './initialise.ts';
 import { offerLostUpdate } from './lost-update.ts';
-import { type AdministeredRoles, unlockSigningKeys } from './signing-keys.ts';
+import { type AdministeredRoles, fallsShort, unlockSigningKeys } from './signing-keys.ts';
 
 /** What publishing works with; put together by src/commands. */
 export interface PublishTools {
@@ -37,6 +37,24 @@ export interface PublishTools {
   readonly unattended: boolean;
   /** One line for stderr. */
   readonly say: (line: string) => void;
+  /** Set by `dtrust trust stage`: the other end of the road (protocol 4.6). */
+  readonly staging?: Staging;
+}
+
+/** What becomes of a change whose roles take more keys than are on this machine. */
+export interface Staging {
+  /** Keeps the partly signed roles for others to sign. It does not return: nothing was published. */
+  stage(
+    tools: PublishTools,
+    prepared: Prepared & { readonly kind: 'existing' },
+    edits: readonly Edit[],
+  ): Promise<never>;
+  /** The same edits tried out, with nothing sent. */
+  rehearse(
+    tools: PublishTools,
+    prepared: Prepared & { readonly kind: 'existing' },
+    edits: readonly Edit[],
+  ): Promise<void>;
 }
 
 export type Prepared =
@@ -46,6 +64,8 @@ export type Prepared =
       readonly signers: readonly Signer[];
       /** Changes of an earlier publish that others overwrote, to be made again with this one. */
       readonly again: readonly Edit[];
+      /** Keys are missing, and the change is to be staged. */
+      readonly short: boolean;
     }
   | { readonly kind: 'new'; readonly keys: CollectionKeys };
 
@@ -74,7 +94,7 @@ export async function prepare(tools: PublishTools, request: PrepareRequest): Pro
   for (const line of new Set(collection.warnings)) tools.say(`warning: ${line}`);
   const again = await offerLostUpdate(tools, collection);
   const { keys, passphrases, clock } = tools;
-  const signers = await unlockSigningKeys({
+  const needs = {
     ...(await request.administers?.(collection)),
     collection,
     keys,
@@ -83,8 +103,10 @@ export async function prepare(tools: PublishTools, request: PrepareRequest): Pro
     // What is done again may stand in other roles than this call's tags.
     ...(request.paths === undefined ? {} : { paths: [...request.paths, ...again.flatMap(pathOf)] }),
     nowMs: clock.now(),
-  });
-  return { kind: 'existing', collection, signers, again };
+    partly: tools.staging !== undefined,
+  };
+  const short = tools.staging !== undefined && (await fallsShort(needs));
+  return { kind: 'existing', collection, signers: await unlockSigningKeys(needs), again, short };
 }
 
 function pathOf(edit: Edit): readonly string[] {

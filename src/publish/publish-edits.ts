@@ -17,7 +17,8 @@ import { fileOfKey, initialisedLines } from './report-initialised.ts';
 
 /**
  * Publishes the edits and returns the collection as a client then sees it. `verifyBase` may refuse each state that they
- * are about to be applied to: others may have published since they were decided on.
+ * are about to be applied to: others may have published since they were decided on. Where keys are missing
+ * and the command stages (protocol 4.6), it ends there and does not come back.
  *
  * @throws TrustError PUBLISH_CONFLICT, TARGET_MISMATCH when a client does not find what was published, and whatever
  * the new state would be refused for; KeyError; RegistryError TRUST_TAG_IMMUTABLE and others; NetworkError;
@@ -31,6 +32,9 @@ export async function publishEdits(
 ): Promise<VerifiedCollection> {
   const { source, editOptions, journal, clock, random, signal } = tools;
   const all = prepared.kind === 'existing' ? [...prepared.again, ...edits] : edits;
+  if (prepared.kind === 'existing' && prepared.short && tools.staging !== undefined) {
+    return await tools.staging.stage(tools, prepared, all);
+  }
   // Written before the first byte is published: a repository whose keys are lost would be lost with them.
   const stored = prepared.kind === 'new' ? await prepared.keys.store() : [];
   const publishing = publish({

@@ -24,6 +24,9 @@ export async function rehearse(
       target: { path, lengthBytes: 1, sha256: NOBODYS_SHA256, mediaType: OCI_MANIFEST },
     }),
   );
+  if (prepared.short && tools.staging !== undefined) {
+    return await tools.staging.rehearse(tools, prepared, [...again, ...edits]);
+  }
   const current = { trusted: collection.trusted, files: await collection.loadAll() };
   const terms = { nowMs: tools.clock.now(), highestVersions: collection.highest };
   await editCollection(current, [...again, ...edits], { ...terms, signers });

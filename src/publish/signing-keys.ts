@@ -38,7 +38,11 @@ export interface SigningKeysRequest extends Partial<AdministeredRoles> {
   /** Which tags, where that is known: a signer limited to some of them has a role of his own. */
   readonly paths?: readonly string[];
   readonly nowMs: number;
+  /** Protocol 4.6: of a role that takes more keys than are here, those that are here do. */
+  readonly partly?: boolean;
 }
+
+const ONLINE: ReadonlySet<string> = new Set(['snapshot', 'timestamp']);
 
 /**
  * The signers for a publish, unlocked; each key once.
@@ -50,22 +54,45 @@ export interface SigningKeysRequest extends Partial<AdministeredRoles> {
 export async function unlockSigningKeys(request: SigningKeysRequest): Promise<readonly Signer[]> {
   const { keys, passphrases } = request;
   const chosen = new Map<string, PublicKey>();
-  for (const role of await neededRoles(request)) {
-    const here = role.keys.filter((key) => keys.has(key));
-    if (here.length < role.threshold) throw await missing(request, role);
-    for (const key of here.slice(0, role.threshold)) chosen.set(tufKeyId(key), key);
+  const needed = await neededRoles(request);
+  const refused =
+    request.partly === true
+      ? unsignable(request, needed)
+      : needed.find((role) => here(request, role) < role.threshold);
+  if (refused !== undefined) throw await missing(request, refused);
+  for (const role of needed) {
+    const present = role.keys.filter((key) => keys.has(key));
+    for (const key of present.slice(0, role.threshold)) chosen.set(tufKeyId(key), key);
   }
   const signers: Signer[] = [];
   for (const key of chosen.values()) signers.push(await keys.load(key, passphrases));
   return signers;
 }
 
+/** Whether some role that has to be signed takes more keys than are on this machine. Throws as `listTargets`. */
+export async function fallsShort(request: SigningKeysRequest): Promise<boolean> {
+  return (await neededRoles(request)).some((role) => here(request, role) < role.threshold);
+}
+
+/**
+ * Protocol 4.6: the role that keeps this machine from signing even a part. One signature on what changes is a part;
+ * snapshot and timestamp are signed by whoever publishes it.
+ */
+function unsignable(request: SigningKeysRequest, needed: readonly NeededRole[]): NeededRole | undefined {
+  const staged = needed.filter(({ name }) => !ONLINE.has(name));
+  if (staged.length === 0) return needed.find((role) => here(request, role) < role.threshold);
+  return staged.some((role) => here(request, role) > 0) ? undefined : staged[0];
+}
+
+function here({ keys }: SigningKeysRequest, role: NeededRole): number {
+  return role.keys.filter((key) => keys.has(key)).length;
+}
+
 /** Why a role cannot be signed here. Rejects with what is wrong with a key file, where one is there and no good. */
 async function missing(request: SigningKeysRequest, role: NeededRole, path?: string): Promise<KeyError> {
   await openUnreadable(request, role);
   const { collection, keys } = request;
-  const here = role.keys.filter((key) => keys.has(key)).length;
-  return keysMissing(collection, role, here, keys, path);
+  return keysMissing(collection, role, here(request, role), keys, path);
 }
 
 /** A key file that is there and cannot be used says why, rather than that the key is missing. */
@@ -76,11 +103,14 @@ async function openUnreadable({ keys, passphrases }: SigningKeysRequest, role: N
 }
 
 async function neededRoles(request: SigningKeysRequest): Promise<readonly NeededRole[]> {
-  const { collection, keys, nowMs, targets, paths, roles = [], rolesIfHere = [] } = request;
+  const { collection, nowMs, targets, paths, roles = [], rolesIfHere = [], partly = false } = request;
   const { trusted } = collection;
   const root = trusted.root.signed;
   const top = (name: TopLevelRole) => neededRole(request, name, root.roles[name], keysIn(root, name));
-  const atHand = (role: NeededRole) => role.keys.filter((key) => keys.has(key)).length >= role.threshold;
+  const atHand = (role: NeededRole) => here(request, role) >= (partly ? 1 : role.threshold);
+  // What is renewed on the way must not make a publish wait for others; a refresh is there for nothing else.
+  const renewable =
+    targets || roles.length > 0 ? (role: NeededRole) => here(request, role) >= role.threshold : atHand;
   const ending = (expiresAtMs: number) => expiresAtMs - nowMs < RENEWAL_MS;
   // In this order a person is asked: root first, as Docker asks.
   const named = [...roles.map(top), ...rolesIfHere.map(top).filter(atHand)];
@@ -89,10 +119,10 @@ async function neededRoles(request: SigningKeysRequest): Promise<readonly Needed
   const releasedEnds =
     trusted.targets(released.name as RoleName)?.signed.expiresAtMs ?? Number.POSITIVE_INFINITY;
   if (targets && paths !== undefined) named.push(...(await rolesOfPaths(request, paths, atHand)));
-  else if (targets || (ending(releasedEnds) && atHand(released))) named.push(released);
+  else if (targets || (ending(releasedEnds) && renewable(released))) named.push(released);
   const needed = [...named, top('snapshot'), top('timestamp')];
   const rootRole = top('root');
-  return ending(root.expiresAtMs) && atHand(rootRole) ? [...needed, rootRole] : needed;
+  return ending(root.expiresAtMs) && renewable(rootRole) ? [...needed, rootRole] : needed;
 }
 
 /** For each path the role that holds it, or the one it would come into (rule 2.3); each role once. */
@@ -112,12 +142,12 @@ async function rolesOfPaths(
       collection.trusted.targets(name as RoleName)?.signed.targets.has(path),
     );
     const order = [...(last === undefined ? [] : [last]), ...candidates];
-    const here = order.find(atHand);
-    if (holder !== undefined && !atHand(holder) && here !== undefined) {
+    const signable = order.find(atHand);
+    if (holder !== undefined && !atHand(holder) && signable !== undefined) {
       await openUnreadable(request, holder);
       throw heldByRole(collection, path, holder);
     }
-    const role = holder ?? here ?? last;
+    const role = holder ?? signable ?? last;
     if (role === undefined) continue;
     if (!atHand(role)) throw await missing(request, role, path);
     chosen.set(role.name, role);

@@ -50,6 +50,14 @@ export interface Reference {
 /** The tag that holds a repository's trust data (specification 3.1); no image may have it. */
 export const TRUST_TAG = '_trust' as Tag;
 
+/** The tag that holds what waits for signatures (specification 4.6); no image may have it either. */
+export const STAGED_TAG = '_trust-staged' as Tag;
+
+/** Whether a tag is kept for trust data; never throws. */
+export function isReservedTag(tag: string | undefined): boolean {
+  return tag === TRUST_TAG || tag === STAGED_TAG;
+}
+
 /** The tag docker means when none is given. */
 export const DEFAULT_TAG = 'latest' as Tag;
 
@@ -141,14 +149,14 @@ export function targetPath(repository: Repository, tag: Tag): string {
 }
 
 /**
- * Returns its argument unless it names the tag that holds trust data (specification 3.4).
+ * Returns its argument unless it names a tag that holds trust data (specification 3.4).
  * @throws UsageError TAG_RESERVED
  */
 export function assertNotTrustTag(reference: Reference): Reference {
-  if (reference.tag !== TRUST_TAG) return reference;
+  if (!isReservedTag(reference.tag)) return reference;
   throw new UsageError({
     code: 'TAG_RESERVED',
-    message: `the tag ${TRUST_TAG} holds the trust data of ${reference.repository.familiar} and is no image`,
+    message: `the tag ${reference.tag} holds the trust data of ${reference.repository.familiar} and is no image`,
     reference: reference.canonical,
   });
 }

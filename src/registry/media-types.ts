@@ -13,6 +13,8 @@ export const OCI_EMPTY = 'application/vnd.oci.empty.v1+json';
 
 /** Protocol 3.1: what the manifest under `_trust` says it is. */
 export const TRUST_ARTIFACT = 'application/vnd.dtrust.tuf.v1+json';
+/** Protocol 4.6: what the manifest under `_trust-staged` says it is. */
+export const STAGED_ARTIFACT = 'application/vnd.dtrust.tuf.staged.v1+json';
 /** Protocol 3.1: one layer of it, a file of TUF metadata. */
 export const TUF_METADATA = 'application/vnd.tuf.metadata+json';
 /** Protocol 3.1: the annotation of a layer that names its file. */

@@ -8,16 +8,25 @@
  */
 import { hasCode, RegistryError } from '../lib/errors.ts';
 import { type Digest, digestOf, isSha256 } from '../reference/digest.ts';
-import { type Repository, TRUST_TAG } from '../reference/reference.ts';
+import type { Repository, Tag } from '../reference/reference.ts';
 import type { RegistryClient } from '../registry/client.ts';
 import { OCI_MANIFEST } from '../registry/media-types.ts';
-import { buildState, EMPTY_CONFIG, MAX_STATE_BYTES, notTrustData, parseState } from './registry-state.ts';
+import {
+  buildState,
+  EMPTY_CONFIG,
+  MAX_STATE_BYTES,
+  parseState,
+  type StateForm,
+  TRUST_FORM,
+} from './registry-state.ts';
 import type { PublishingSource, PutStateOptions, SourceState } from './source.ts';
 
 export interface RegistrySourceOptions {
   readonly client: RegistryClient;
   /** Where the trust data lies: the image's repository, unless the user or a policy says otherwise. */
   readonly repository: Repository;
+  /** Default: the current state of the collection, under `_trust`. */
+  readonly form?: StateForm;
 }
 
 /** A source in a registry, with what publishing needs beside `PublishingSource`. */
@@ -45,36 +54,38 @@ class OciSource implements RegistrySource {
   readonly repository: Repository;
   readonly #client: RegistryClient;
   readonly #place: string;
+  readonly #form: StateForm;
   /** What this process has stored there: not sent again when a publish starts over. */
   readonly #stored = new Set<Digest>();
 
-  constructor({ client, repository }: RegistrySourceOptions) {
+  constructor({ client, repository, form = TRUST_FORM }: RegistrySourceOptions) {
     this.#client = client;
     this.repository = repository;
     this.description = `registry ${repository.canonical}`;
-    this.#place = `${repository.canonical}:${TRUST_TAG}`;
+    this.#form = form;
+    this.#place = `${repository.canonical}:${form.tag}`;
   }
 
   async headState(signal?: AbortSignal): Promise<Digest | undefined> {
     const options = signal === undefined ? {} : { signal };
-    const head = await this.#client.headManifest(this.repository, TRUST_TAG, options);
+    const head = await this.#client.headManifest(this.repository, this.#form.tag, options);
     if (head === undefined) return undefined;
     if (head.claimedDigest !== undefined && isSha256(head.claimedDigest)) return head.claimedDigest;
     // Some registries send no digest with a HEAD: then the bytes have to say it.
-    return (await this.#client.getManifest(this.repository, TRUST_TAG, options))?.digest;
+    return (await this.#client.getManifest(this.repository, this.#form.tag, options))?.digest;
   }
 
   async fetchState(signal?: AbortSignal): Promise<SourceState | undefined> {
     try {
-      const fetched = await this.#client.getManifest(this.repository, TRUST_TAG, {
+      const fetched = await this.#client.getManifest(this.repository, this.#form.tag, {
         maxBytes: MAX_STATE_BYTES,
         ...(signal === undefined ? {} : { signal }),
       });
-      return fetched && parseState(fetched, this.#place);
+      return fetched && parseState(fetched, this.#place, this.#form);
     } catch (error) {
       // No registry stores a larger manifest: this is data without end, not a broken connection.
       if (!hasCode(error, 'NETWORK_TOO_LARGE')) throw error;
-      throw notTrustData(this.#place, `more than ${MAX_STATE_BYTES} bytes`, error);
+      throw this.#form.refuse(this.#place, `more than ${MAX_STATE_BYTES} bytes`, error);
     }
   }
 
@@ -107,21 +118,21 @@ class OciSource implements RegistrySource {
   }
 
   async putState(files: ReadonlyMap<string, Uint8Array>, options: PutStateOptions): Promise<Digest> {
-    const bytes = buildState(files, options.inline);
+    const bytes = buildState(files, options.inline, this.#form);
     try {
-      return await this.#client.putManifest(this.repository, TRUST_TAG, bytes, OCI_MANIFEST, {
+      return await this.#client.putManifest(this.repository, this.#form.tag, bytes, OCI_MANIFEST, {
         ...(options.ifMatch === undefined ? { ifAbsent: true } : { ifMatch: options.ifMatch }),
         ...(options.signal === undefined ? {} : { signal: options.signal }),
       });
     } catch (error) {
       if (!(error instanceof RegistryError)) throw error;
       if (error.registryCodes.some((code) => code.endsWith('BLOB_UNKNOWN'))) this.#stored.clear();
-      throw saysImmutable(error) ? immutable(this.#place, error) : error;
+      throw saysImmutable(error) ? immutable(this.#place, this.#form.tag, error) : error;
     }
   }
 
   async storeUntagged(files: ReadonlyMap<string, Uint8Array>, signal?: AbortSignal): Promise<void> {
-    const bytes = buildState(files, true);
+    const bytes = buildState(files, true, this.#form);
     const options = signal === undefined ? {} : { signal };
     await this.#client.putManifest(this.repository, digestOf(bytes), bytes, OCI_MANIFEST, options);
   }
@@ -142,7 +153,7 @@ function saysImmutable(error: RegistryError): boolean {
 }
 
 /** Protocol 4.4: the refusal for a registry that does not let the trust tag move. */
-function immutable(place: string, cause: RegistryError): RegistryError {
+function immutable(place: string, tag: Tag, cause: RegistryError): RegistryError {
   return new RegistryError({
     code: 'TRUST_TAG_IMMUTABLE',
     message: `the registry does not let ${place} be replaced: its tags are immutable`,
@@ -151,7 +162,7 @@ function immutable(place: string, cause: RegistryError): RegistryError {
     cause,
     ...(cause.status === undefined ? {} : { status: cause.status }),
     hints: [
-      `exclude the tag ${TRUST_TAG} from immutability: in ECR as a filter of imageTagMutability IMMUTABLE_WITH_EXCLUSION, in Harbor by a rule whose tags exclude ${TRUST_TAG}`,
+      `exclude the tag ${tag} from immutability: in ECR as a filter of imageTagMutability IMMUTABLE_WITH_EXCLUSION, in Harbor by a rule whose tags exclude ${tag}`,
       'or keep the trust data elsewhere: DTRUST_TRUST_REPOSITORY=<a repository with mutable tags>',
     ],
   });

@@ -8,6 +8,7 @@
 import { RegistryError, TrustError } from '../lib/errors.ts';
 import { escapeShort } from '../lib/escape.ts';
 import { digestOf, isSha256 } from '../reference/digest.ts';
+import { type Tag, TRUST_TAG } from '../reference/reference.ts';
 import type { FetchedManifest } from '../registry/client.ts';
 import { type Descriptor, type Manifest, parseManifest } from '../registry/manifest.ts';
 import {
@@ -18,6 +19,23 @@ import {
   TUF_METADATA,
 } from '../registry/media-types.ts';
 import type { SourceFile, SourceState } from './source.ts';
+
+/** What one kind of manifest is: under which tag, how it says so, and which files it lists. */
+export interface StateForm {
+  readonly tag: Tag;
+  readonly artifactType: string;
+  isFileName(name: string): boolean;
+  /** The refusal of something else under the tag. */
+  refuse(place: string, found: string, cause?: unknown): TrustError;
+}
+
+/** The current state of a collection. */
+export const TRUST_FORM: StateForm = {
+  tag: TRUST_TAG,
+  artifactType: TRUST_ARTIFACT,
+  isFileName: isMetadataFileName,
+  refuse: notTrustData,
+};
 
 /** What registries are bound to accept (OCI distribution 1.1.1, "Pushing manifests"). */
 export const MAX_STATE_BYTES = 4 * 1024 * 1024;
@@ -33,52 +51,59 @@ const MAX_NAME_LENGTH = 400;
 /**
  * The state that a manifest read from the trust tag lists.
  * @param place for messages: `ghcr.io/acme/app:_trust`
- * @throws TrustError TRUST_DATA_INVALID
+ * @throws TrustError TRUST_DATA_INVALID, or as the form refuses
  */
-export function parseState(fetched: FetchedManifest, place: string): SourceState {
-  const manifest = parseAsManifest(fetched, place);
+export function parseState(
+  fetched: FetchedManifest,
+  place: string,
+  form: StateForm = TRUST_FORM,
+): SourceState {
+  const refuse = (found: string, cause?: unknown) => form.refuse(place, found, cause);
+  const manifest = parseAsManifest(fetched, refuse);
   // Protocol 3.1: one image manifest, with this artifact type and an empty config.
-  if (manifest.kind !== 'image') throw notTrustData(place, 'an image index');
-  if (manifest.artifactType !== TRUST_ARTIFACT || manifest.mediaType !== OCI_MANIFEST) {
+  if (manifest.kind !== 'image') throw refuse('an image index');
+  if (manifest.artifactType !== form.artifactType || manifest.mediaType !== OCI_MANIFEST) {
     const type = manifest.artifactType ?? manifest.config.mediaType;
-    throw notTrustData(place, `an image or another artifact (${escapeShort(type, 100)})`);
+    throw refuse(`an image or another artifact (${escapeShort(type, 100)})`);
   }
   if (manifest.config.mediaType !== OCI_EMPTY || manifest.config.digest !== digestOf(EMPTY_CONFIG)) {
-    throw notTrustData(place, 'an artifact with a config');
+    throw refuse('an artifact with a config');
   }
   const files = new Map<string, SourceFile>();
   for (const layer of manifest.layers) {
-    const file = fileOf(layer, place);
+    const file = fileOf(layer, form, refuse);
     // [Two layers of one name: one reader takes the first, another the last.]
-    if (files.has(file.name)) throw notTrustData(place, `a manifest that lists ${file.name} twice`);
+    if (files.has(file.name)) throw refuse(`a manifest that lists ${file.name} twice`);
     files.set(file.name, file);
   }
-  if (files.size === 0) throw notTrustData(place, 'a manifest without files');
+  if (files.size === 0) throw refuse('a manifest without files');
   const { dateMs } = fetched;
   return Object.freeze({ digest: fetched.digest, files, ...(dateMs === undefined ? {} : { dateMs }) });
 }
 
-function parseAsManifest(fetched: FetchedManifest, place: string): Manifest {
+type Refuse = (found: string, cause?: unknown) => TrustError;
+
+function parseAsManifest(fetched: FetchedManifest, refuse: Refuse): Manifest {
   try {
     return parseManifest(fetched.bytes, fetched.mediaType);
   } catch (error) {
     if (!(error instanceof RegistryError)) throw error;
-    throw notTrustData(place, 'no manifest that can be read', error);
+    throw refuse('no manifest that can be read', error);
   }
 }
 
-function fileOf(layer: Descriptor, place: string): SourceFile {
+function fileOf(layer: Descriptor, form: StateForm, refuse: Refuse): SourceFile {
   const name = layer.annotations.get(TUF_FILENAME) ?? '';
   if (layer.mediaType !== TUF_METADATA) {
-    throw notTrustData(place, `a layer of type ${escapeShort(layer.mediaType, 100)}`);
+    throw refuse(`a layer of type ${escapeShort(layer.mediaType, 100)}`);
   }
-  if (!isMetadataFileName(name)) throw notTrustData(place, `a file called '${escapeShort(name, 100)}'`);
+  if (!form.isFileName(name)) throw refuse(`a file called '${escapeShort(name, 100)}'`);
   if (!isSha256(layer.digest) || layer.sizeBytes === 0) {
-    throw notTrustData(place, `${name} without content or with a digest that is not sha256`);
+    throw refuse(`${name} without content or with a digest that is not sha256`);
   }
   const inline = layer.data;
   if (inline !== undefined && digestOf(inline) !== layer.digest) {
-    throw notTrustData(place, `${name} with embedded bytes that are not those its digest names`);
+    throw refuse(`${name} with embedded bytes that are not those its digest names`);
   }
   return Object.freeze({
     name,
@@ -127,8 +152,12 @@ function decodeName(encoded: string): string | undefined {
  * @param inline whether small files ride along in their descriptors
  * @throws TrustError METADATA_TOO_LARGE when the manifest would be larger than registries accept
  */
-export function buildState(files: ReadonlyMap<string, Uint8Array>, inline: boolean): Uint8Array {
-  const names = [...files.keys()].filter(isMetadataFileName).sort();
+export function buildState(
+  files: ReadonlyMap<string, Uint8Array>,
+  inline: boolean,
+  form: StateForm = TRUST_FORM,
+): Uint8Array {
+  const names = [...files.keys()].filter((name) => form.isFileName(name)).sort();
   const inlined = inline ? smallFiles(files) : new Set<string>();
   const layers = names.map((name) => {
     const bytes = files.get(name) ?? new Uint8Array();
@@ -143,7 +172,7 @@ export function buildState(files: ReadonlyMap<string, Uint8Array>, inline: boole
   const manifest = {
     schemaVersion: 2,
     mediaType: OCI_MANIFEST,
-    artifactType: TRUST_ARTIFACT,
+    artifactType: form.artifactType,
     config: { mediaType: OCI_EMPTY, digest: digestOf(EMPTY_CONFIG), size: EMPTY_CONFIG.length, data: 'e30=' },
     layers,
   };

@@ -277,7 +277,12 @@ describe('names in trust data', () => {
   });
 
   test('protocol 3.4: `_trust` is refused as an image tag, in every spelling of the repository', () => {
-    for (const text of [`nginx:${TRUST_TAG}`, 'GHCR.IO/a/b:_trust', `x.io/a:_trust@${DIGEST}`]) {
+    for (const text of [
+      `nginx:${TRUST_TAG}`,
+      'nginx:_trust-staged',
+      'GHCR.IO/a/b:_trust',
+      `x.io/a:_trust@${DIGEST}`,
+    ]) {
       const error = refusal(() => assertNotTrustTag(parseReference(text)));
       expect(error).toMatchObject({ code: 'TAG_RESERVED', reference: parseReference(text).canonical });
     }

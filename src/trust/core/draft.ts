@@ -74,6 +74,21 @@ export class Draft {
     return this.#roles;
   }
 
+  /** Takes over a root that was written before (protocol 4.6). */
+  adoptRoot(json: JsonObject): void {
+    this.#root.clear();
+    for (const [name, value] of json) this.#root.set(name, value);
+    this.#rootView = undefined;
+    this.rootChanged = true;
+  }
+
+  /** Takes over a targets role that was written before. */
+  adoptRole(role: RoleName, json: JsonObject): void {
+    this.#roles.set(role, { json: new Map(json), targets: mutable(json.get('targets')) });
+    this.#delegationsView = undefined;
+    this.changed.add(role);
+  }
+
   rootKeysOf(role: TopLevelRole): readonly PublicKey[] {
     const { keys, roles } = this.root;
     return roles[role].keyids.flatMap((keyid) => keys.get(keyid) ?? []);

@@ -15,7 +15,7 @@ import { DAY_MS, ROOT_LIFETIME_MS, TARGETS_LIFETIME_MS } from './limits.ts';
 import { metadataFileName, type RoleName, type TopLevelRole } from './metadata.ts';
 import { runSearch, searchTarget } from './search.ts';
 import { type PriorMetadata, TrustedMetadata } from './trusted-metadata.ts';
-import { countSigners, sha256Hex, type WrittenFiles, writeState } from './write-state.ts';
+import { countSigners, sha256Hex, type WrittenFiles, writeChanged, writeState } from './write-state.ts';
 
 export type {
   CreateOptions,
@@ -69,10 +69,16 @@ export async function editCollection(
   return await finish(new Draft(current), edits, options);
 }
 
-async function finish(draft: Draft, edits: readonly Edit[], options: EditOptions): Promise<NewState> {
+/** Makes the edits in the draft, in their order, and renews on the way what the keys at hand can. Throws as `editCollection`. */
+export function applyEdits(draft: Draft, edits: readonly Edit[], options: EditOptions): void {
   for (const edit of edits) applyEdit(draft, edit, options);
-  renewOnTheWay(draft, options);
-  const written = await writeState(draft, options);
+  // Protocol 4.6: nothing else waits for other people's signatures; a change without edits is there to renew.
+  renewOnTheWay(draft, edits.length === 0 ? options : { ...options, partly: false });
+}
+
+async function finish(draft: Draft, edits: readonly Edit[], options: EditOptions): Promise<NewState> {
+  applyEdits(draft, edits, options);
+  const written = await writeState(draft, options, await writeChanged(draft, options));
   const trusted = verifyNewState(draft, written, options.nowMs);
   const lastEdits = new Map(edits.map((edit) => [pathOf(edit), edit]));
   for (const [path, edit] of lastEdits) if (path !== undefined) verifyEdit(trusted, path, edit, written);
@@ -118,7 +124,7 @@ function applyEdit(draft: Draft, edit: Edit, options: EditOptions): void {
 function canSignWith(draft: Draft, options: EditOptions): CanSign {
   return (role) => {
     const set = draft.keysFor(role);
-    return countSigners(set, options.signers) >= set.role.threshold;
+    return countSigners(set, options.signers) >= (options.partly === true ? 1 : set.role.threshold);
   };
 }
 
@@ -126,7 +132,7 @@ function canSignWith(draft: Draft, options: EditOptions): CanSign {
 function canSignRoot(draft: Draft, options: EditOptions): boolean {
   const root = draft.base?.trusted.root.signed ?? draft.root;
   const set = { role: root.roles.root, keys: root.keys };
-  return countSigners(set, options.signers) >= set.role.threshold;
+  return countSigners(set, options.signers) >= (options.partly === true ? 1 : set.role.threshold);
 }
 
 function renew(
@@ -176,8 +182,17 @@ function targetsRolesOf(draft: Draft): readonly RoleName[] {
   return [TARGETS, ...named];
 }
 
-/** The whole new state through the client's state machine, from the root that was trusted before. */
-function verifyNewState(draft: Draft, written: WrittenFiles, nowMs: number): TrustedMetadata {
+/**
+ * The whole new state through the client's state machine, from the root that was trusted before.
+ *
+ * @param thresholds 'unsafe-ignored' for a state that is still to be signed (protocol 4.6) and is only looked at
+ */
+export function verifyNewState(
+  draft: Draft,
+  written: WrittenFiles,
+  nowMs: number,
+  thresholds: 'enforced' | 'unsafe-ignored' = 'enforced',
+): TrustedMetadata {
   const { files, versions } = written;
   const fileOf = (role: RoleName | TopLevelRole): Uint8Array => {
     const bytes = files.get(metadataFileName(role, versions.get(role) ?? 0));
@@ -186,7 +201,11 @@ function verifyNewState(draft: Draft, written: WrittenFiles, nowMs: number): Tru
   };
   const base = draft.base?.trusted;
   const collection = draft.root.extension?.collection ?? '';
-  const trusted = new TrustedMetadata(base?.root.bytes ?? fileOf('root'), { startTimeMs: nowMs, collection });
+  const trusted = new TrustedMetadata(base?.root.bytes ?? fileOf('root'), {
+    startTimeMs: nowMs,
+    collection,
+    thresholds,
+  });
   if (base !== undefined) trusted.loadPrior(priorOf(base));
   if (base !== undefined && draft.rootChanged) trusted.updateRoot(fileOf('root'));
   trusted.finishRoot();

@@ -60,6 +60,8 @@ export interface EditOptions {
   readonly highestVersions?: ReadonlyMap<string, number>;
   /** Seconds of protocol 4.1; default: as it is. */
   readonly turnSeconds?: number;
+  /** Protocol 4.6: one key of a role does, whatever its threshold. Never for a state that is given away. */
+  readonly partly?: boolean;
 }
 
 export interface CreateOptions {

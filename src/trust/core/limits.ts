@@ -21,6 +21,12 @@ export const HISTORY_LENGTH = 64;
 /** Protocol 2.5: the editor builds on no version that is further above the highest one seen here. */
 export const MAX_VERSION_JUMP = 1_000;
 
+/** Protocol 4.6: how many publishes may come between the staging of a root that takes keys away and its publish. */
+export const STAGED_FLOOR_ROOM = 50;
+/** Protocol 4.6: roles of one staged state, and bytes of all of them. */
+export const MAX_STAGED_ROLES = 64;
+export const MAX_STAGED_BYTES = MAX_TARGETS_BYTES;
+
 /** Protocol 4.1: least and longest turn. */
 export const MIN_TURN_SECONDS = 1;
 export const MAX_TURN_SECONDS = 10;

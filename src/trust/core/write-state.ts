@@ -17,6 +17,7 @@ import {
   MAX_VERSION_JUMP,
   ONLINE_LIFETIME_MS,
   ROOT_LIFETIME_MS,
+  STAGED_FLOOR_ROOM,
   TARGETS_LIFETIME_MS,
 } from './limits.ts';
 import { metadataFileName, parseSignedJson, type RoleKeys, type RoleName, SPEC_VERSION } from './metadata.ts';
@@ -42,7 +43,8 @@ export function countSigners(set: KeySet, signers: readonly Signer[]): number {
   return new Set(contents).size;
 }
 
-function signersFor(
+/** The keys of the set that one of these signers holds. */
+export function signersFor(
   set: KeySet,
   signers: readonly Signer[],
 ): readonly { readonly key: PublicKey; readonly signer: Signer }[] {
@@ -53,25 +55,51 @@ function signersFor(
   });
 }
 
+/** A file of the new state whose content changed. */
+export interface ChangedFile {
+  readonly version: number;
+  readonly bytes: Uint8Array;
+}
+
 /**
- * Signs everything that changed, then snapshot and timestamp.
+ * Signs the root and the targets roles that changed. Snapshot and timestamp, which list them, come after.
  *
- * @throws KeyError KEY_ROOT_MISSING, KEY_MISSING naming the key IDs that could sign; TrustError VERSION_JUMP.
+ * @throws KeyError KEY_ROOT_MISSING, KEY_MISSING naming the key IDs that could sign, unless `partly`; TrustError
+ * VERSION_JUMP.
  */
-export async function writeState(draft: Draft, options: EditOptions): Promise<WrittenFiles> {
+export async function writeChanged(
+  draft: Draft,
+  options: EditOptions,
+): Promise<ReadonlyMap<RoleName | 'root', ChangedFile>> {
   const plan = new Plan(draft, options);
-  const written = new Map<string, Uint8Array>();
-  const versions = new Map<string, number>();
-  const meta = new Map<string, JsonValue>(plan.listedMeta());
+  const changed = new Map<RoleName | 'root', ChangedFile>();
   // The root first: who may sign the rest is said there.
-  if (draft.rootChanged) written.set(...(await plan.writeRoot()));
-  versions.set('root', plan.rootVersion);
+  if (draft.rootChanged) changed.set('root', { version: plan.rootVersion, bytes: await plan.writeRoot() });
   for (const role of draft.changed) {
     const version = plan.versionOf(role);
-    const bytes = await plan.writeRole(role, version);
+    changed.set(role, { version, bytes: await plan.writeRole(role, version) });
+  }
+  return changed;
+}
+
+/**
+ * Signs snapshot and timestamp over the files that changed, and puts the state together.
+ *
+ * @throws KeyError KEY_MISSING naming the key IDs that could sign, unless `partly`; TrustError VERSION_JUMP.
+ */
+export async function writeState(
+  draft: Draft,
+  options: EditOptions,
+  changed: ReadonlyMap<RoleName | 'root', ChangedFile>,
+): Promise<WrittenFiles> {
+  const plan = new Plan(draft, options);
+  const written = new Map<string, Uint8Array>();
+  const versions = new Map<string, number>([['root', plan.rootVersion]]);
+  const meta = new Map<string, JsonValue>(plan.listedMeta());
+  for (const [role, { version, bytes }] of changed) {
     written.set(metadataFileName(role, version), bytes);
     versions.set(role, version);
-    meta.set(`${role}.json`, metaFile(version, bytes));
+    if (role !== 'root') meta.set(`${role}.json`, metaFile(version, bytes));
   }
   const snapshot = await plan.writeSnapshot(meta);
   const timestamp = await plan.writeTimestamp(snapshot);
@@ -160,20 +188,29 @@ class Plan {
     }
   }
 
-  async writeRoot(): Promise<[string, Uint8Array]> {
+  async writeRoot(): Promise<Uint8Array> {
     const draft = this.#draft;
     const extension = draft.root.extension;
     if (draft.keysTakenAway && extension !== undefined) {
       draft.setExtension({
         ...extension,
-        floor: { timestamp: this.timestampVersion, snapshot: this.snapshotVersion },
+        floor: this.#floor(),
       });
     }
     const json = this.#dated(draft.rootJson, this.rootVersion, ROOT_LIFETIME_MS);
     const sets: KeySet[] = [{ role: draft.root.roles.root, keys: draft.root.keys }];
     const before = draft.base?.trusted.root.signed;
     if (before !== undefined) sets.push({ role: before.roles.root, keys: before.keys });
-    return [metadataFileName('root', this.rootVersion), await this.#sign(json, 'root', sets)];
+    return await this.#sign(json, 'root', sets);
+  }
+
+  /**
+   * protocol 2.5, 4.6: a root that others still have to sign says its floor before it is known which publish brings
+   * it. Room is left for those that come first; whoever completes it writes no version below the floor.
+   */
+  #floor(): { readonly timestamp: number; readonly snapshot: number } {
+    const room = this.#options.partly === true ? STAGED_FLOOR_ROOM : 0;
+    return { timestamp: this.timestampVersion + room, snapshot: this.snapshotVersion + room };
   }
 
   async writeRole(role: RoleName, version: number): Promise<Uint8Array> {
@@ -223,7 +260,7 @@ class Plan {
 
   async #sign(signed: JsonObject, role: string, sets: readonly KeySet[]): Promise<Uint8Array> {
     const { signers } = this.#options;
-    for (const set of sets) {
+    for (const set of this.#options.partly === true ? [] : sets) {
       if (countSigners(set, signers) < set.role.threshold) throw keysMissing(role, set);
     }
     const bytes = canonicalJson(signed);
