@@ -8,7 +8,7 @@ import type { RoleName } from '../../src/trust/core/metadata.ts';
 import { runSearch, searchTarget } from '../../src/trust/core/search.ts';
 import { RepositorySimulator, SIM_NOW_MS } from '../helpers/repository-simulator.ts';
 import { labelledSimKey, simSigner } from '../helpers/sim-keys.ts';
-import { APP, V1 } from './world.ts';
+import { APP, rejectsTrust, V1 } from './world.ts';
 
 const ALL_PATHS = [...'0123456789abcdef'];
 const HIDDEN = `${APP}:2.0`;
@@ -64,5 +64,45 @@ describe('protocol 2.6: what a removed signer left behind in the released role',
       runSearch(searchTarget(next.trusted, path), (asked) => next.files.get(asked.fileName)).kind;
     expect([find(V1), find(HIDDEN)]).toEqual(['found', 'not-signed']);
     expect(next.warnings.join('\n')).toContain('way in');
+  });
+});
+
+describe('protocol 2.2: revoking a tag that a role below the released one says yes to', () => {
+  const LEFT = `${APP}:3.0`;
+  const options = (sim: RepositorySimulator) => {
+    const { targets, snapshot, timestamp } = sim.top;
+    const signers = [targets, snapshot, timestamp].flatMap(({ keys }) => keys.slice(0, 1)).map(simSigner);
+    return { signers, nowMs: SIM_NOW_MS };
+  };
+
+  test.each([
+    ['it alone', HIDDEN],
+    ['it and the released role', V1],
+  ])('takes out the delegation that leads there, where %s lists the tag', async (_, path) => {
+    const sim = withBackDoor();
+    sim.putTarget(V1, { bytes: Buffer.from('what alice wants') }, 'way in');
+    sim.role('harmless').keys = [labelledSimKey('harmless')];
+    sim.delegate({ name: 'harmless', path_hash_prefixes: ALL_PATHS }, 'targets/releases');
+    sim.putTarget(LEFT, {}, 'harmless');
+    sim.publish();
+    const state = loaded(sim);
+    const releases = 'targets/releases' as RoleName;
+    const harmless = sim.fetch('1.harmless.json') ?? expect.unreachable('harmless');
+    state.trusted.updateDelegatedTargets(harmless, 'harmless' as RoleName, releases);
+    const next = await editCollection(state, [{ kind: 'removeTarget', path }], options(sim));
+    const find = (target: string) =>
+      runSearch(searchTarget(next.trusted, target), (asked) => next.files.get(asked.fileName)).kind;
+    expect([find(path), find(LEFT)]).toEqual(['not-signed', 'found']);
+    expect(next.warnings).toEqual([expect.stringContaining('way in')]);
+  });
+
+  test('is refused by name where the keys here cannot do that', async () => {
+    const sim = withBackDoor();
+    const signers = [simSigner(labelledSimKey('nobody knows'))];
+    const work = editCollection(loaded(sim), [{ kind: 'removeTarget', path: HIDDEN }], {
+      signers,
+      nowMs: SIM_NOW_MS,
+    });
+    await rejectsTrust(work, 'TAG_HELD_BY_ROLE');
   });
 });

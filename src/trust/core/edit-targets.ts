@@ -7,6 +7,7 @@ import { escapeShort } from '../../lib/escape.ts';
 import type { JsonObject, JsonValue } from '../../lib/strict-json.ts';
 import { delegationsFor, RELEASES, TARGETS } from './delegations.ts';
 import type { Draft } from './draft.ts';
+import { cutDelegations, rolesSayingYesBelow } from './edit-below.ts';
 import type { TargetEntry } from './edits.ts';
 import type { RoleName } from './metadata.ts';
 import { isNamed } from './names.ts';
@@ -96,12 +97,16 @@ function releasingRoles(draft: Draft, path: string): readonly RoleName[] {
  * Takes the tag out of every role that could release it: one entry left would still be found. Out of the roles of
  * signers as well, where their keys are at hand.
  *
- * @throws TrustError TARGET_NOT_SIGNED when no releasing role holds it, ROLE_MISSING.
+ * What roles below a releasing one say is ended with the delegation that leads there.
+ *
+ * @throws TrustError TARGET_NOT_SIGNED when no releasing role holds it, TAG_HELD_BY_ROLE when one below a role does that
+ * cannot be signed here, ROLE_MISSING.
  */
 export function removeTarget(draft: Draft, path: string, canSign: CanSign): void {
-  const roles = new Set([TARGETS, ...releasingRoles(draft, path)]);
-  const removed = [...roles].filter((role) => draft.hasRole(role) && draft.removeEntry(role, path));
-  if (removed.length > 0) {
+  const roles = [...new Set([TARGETS, ...releasingRoles(draft, path)])].filter((role) => draft.hasRole(role));
+  const removed = roles.filter((role) => draft.removeEntry(role, path));
+  const cut = roles.filter((role) => role !== TARGETS && cutBelow(draft, role, path, canSign));
+  if (removed.length + cut.length > 0) {
     for (const own of signersOwnRoles(draft, path, canSign)) {
       loadOrBegin(draft, own);
       draft.removeEntry(own, path);
@@ -114,6 +119,19 @@ export function removeTarget(draft: Draft, path: string, canSign: CanSign): void
     spec: '5.7.2',
     reference: path,
   });
+}
+
+/** Whether roles below this one said yes to the path, which they now do no more. */
+function cutBelow(draft: Draft, role: RoleName, path: string, canSign: CanSign): boolean {
+  const below = rolesSayingYesBelow(draft, role, path);
+  const [first] = below;
+  if (first === undefined) return false;
+  if (!canSign(role)) throw held(path, first);
+  cutDelegations(draft, role, below);
+  draft.warnings.push(
+    `${escapeShort(role)} delegated ${escapeShort(path)} to other roles, whose word cannot be taken back one tag at a time: these delegations are gone, and what only they signed is no longer signed (${escapeShort(below.join(', '))}).`,
+  );
+  return true;
 }
 
 function entryJson(entry: TargetEntry): JsonObject {
