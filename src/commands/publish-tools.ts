@@ -14,7 +14,7 @@ export async function createPublishTools(services: Services, repository: Reposit
   const [editOptions, { firstUse: _, ...clientOptions }, keys, passphrases, terminal] = await Promise.all([
     openOptionsFor(services, repository, source, { purpose: 'edit' }),
     openOptionsFor(services, repository, source, { purpose: 'own', mayAsk: false }),
-    services.keys(),
+    services.signingKeys(),
     services.passphrases(),
     services.terminal(),
   ]);

@@ -11,6 +11,7 @@ import type { TrustedMetadata } from '../trust/core/trusted-metadata.ts';
 import { openJournal } from '../trust/journal.ts';
 import { asItIsNow, assertNothingLost } from '../trust/publisher.ts';
 import { openCollection } from '../trust/updater.ts';
+import { keysToShow } from './keys-to-show.ts';
 import { memoryScopeOf, openOptionsFor, sourceFor } from './open-collection.ts';
 import type { Services } from './services.ts';
 
@@ -23,7 +24,7 @@ export async function readStatus(
   repository: Repository,
 ): Promise<{ readonly status: CollectionStatus; readonly warnings: readonly string[] }> {
   const { context, memory, pins } = services;
-  const keys = await services.keys();
+  const keys = await keysToShow(services);
   const source = await sourceFor(services, repository);
   const given = await openOptionsFor(services, repository, source, { purpose: 'own', mayAsk: false });
   const { firstUse: _, ...options } = given;

@@ -8,6 +8,7 @@ import { flagOn, flagValue } from '../cli/argv.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { RegistryHttp } from '../http/registry-http.ts';
 import type { ClosableTransport } from '../http/transport.ts';
+import type { HeldKey } from '../keys/held-key.ts';
 import type { KeyStore } from '../keys/key-store.ts';
 import type { Passphrases } from '../keys/passphrases.ts';
 import type { Terminal } from '../keys/terminal.ts';
@@ -18,6 +19,7 @@ import { type EngineEndpoint, type EngineFlags, resolveEngineEndpoint } from '..
 import { createHelperRunner } from '../settings/credential-helper.ts';
 import { type Credentials, credentialsFor, withAuthVariable } from '../settings/credentials.ts';
 import { configDirectory, type DockerConfig, loadDockerConfig } from '../settings/docker-config.ts';
+import { helperEnvironment } from '../settings/environment.ts';
 import { insecureRegistries } from '../settings/insecure-registries.ts';
 import { proxyFor } from '../settings/proxies.ts';
 import { type Memory, openMemory } from '../trust/memory.ts';
@@ -82,7 +84,8 @@ export class Services {
     const { endpoint } = this;
     const { createEngine } = await import('../engine/engine-client.ts');
     const { rawEnvironment, env } = this.context;
-    return createEngine(endpoint, { environment: rawEnvironment, apiVersion: env.dockerApiVersion });
+    const environment = helperEnvironment(rawEnvironment);
+    return createEngine(endpoint, { environment, apiVersion: env.dockerApiVersion });
   }
 
   registry(): Promise<RegistryClient> {
@@ -137,7 +140,8 @@ export class Services {
 
   #createCredentials(): (host: string) => Promise<Credentials> {
     const { fs, env, rawEnvironment, platform } = this.context;
-    const runHelper = createHelperRunner({ fs, env, rawEnvironment, platform });
+    const environment = helperEnvironment(rawEnvironment);
+    const runHelper = createHelperRunner({ fs, env, rawEnvironment: environment, platform });
     return (host) => credentialsFor(host, this.config, runHelper);
   }
 
@@ -153,15 +157,25 @@ export class Services {
     return this.#memory;
   }
 
+  /** @throws KeyError KEY_FILE_INVALID, KEY_UNSUPPORTED, KEY_ROOT_REFUSED, for what is in DTRUST_KEY */
   keys(): Promise<KeyStore> {
     this.#keys ??= this.#createKeys();
     return this.#keys;
   }
 
+  /** The same with the key in DTRUST_KEY unlocked, for whoever signs. @throws as `keys` and `KeyStore.unlockHeld` */
+  async signingKeys(): Promise<KeyStore> {
+    const [keys, passphrases] = await Promise.all([this.keys(), this.passphrases()]);
+    await keys.unlockHeld(passphrases);
+    return keys;
+  }
+
   async #createKeys(): Promise<KeyStore> {
     const { KeyStore } = await import('../keys/key-store.ts');
-    const { fs, platform } = this.context;
-    return new KeyStore({ fs, platform, dockerConfig: this.directory });
+    const { fs, platform, env } = this.context;
+    const held = await heldKey(env.signingKey);
+    const heldIsEmpty = env.signingKey === '';
+    return new KeyStore({ fs, platform, dockerConfig: this.directory, held, heldIsEmpty });
   }
 
   terminal(): Promise<Terminal> {
@@ -202,6 +216,13 @@ export class Services {
     (await this.#engine?.catch(() => undefined))?.close();
     await this.#transport?.close();
   }
+}
+
+/** The key in DTRUST_KEY; an empty variable holds none. */
+async function heldKey(text: string | undefined): Promise<HeldKey | undefined> {
+  if (text === undefined || text === '') return undefined;
+  const { HeldKey } = await import('../keys/held-key.ts');
+  return HeldKey.parse(text);
 }
 
 /** Docker's global flags that choose the engine; what was not given is left out. */

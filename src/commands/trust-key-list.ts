@@ -1,8 +1,9 @@
-/** `dtrust trust key list`: the private keys on this machine. No passphrase is asked for. */
+/** `dtrust trust key list`: the private keys on this machine. Nobody is asked for a passphrase. */
 import type { KeyEntry } from '../keys/key-store.ts';
 import { escapeJson, escapeShort } from '../lib/escape.ts';
 import type { Context, ExitStatus } from './context.ts';
 import { assertJsonFormat } from './format.ts';
+import { keysToShow } from './keys-to-show.ts';
 import { runOwn } from './run-own.ts';
 import { renderTable } from './table.ts';
 
@@ -17,7 +18,7 @@ const SYNTAX = {
 export function run(context: Context): Promise<ExitStatus> {
   return runOwn(context, SYNTAX, async (args, services) => {
     const json = assertJsonFormat(args.string('format'));
-    const entries = (await services.keys()).list();
+    const entries = (await keysToShow(services)).list();
     context.out(json ? entries.map(renderJson).join('') : renderTable(HEADS, entries.map(row)));
     return 0;
   });
@@ -30,7 +31,8 @@ function row(entry: KeyEntry): readonly string[] {
     entry.problem === undefined
       ? (entry.tufKeyId ?? 'not known until it is unlocked')
       : `unreadable: ${entry.problem}`;
-  return [entry.role ?? '-', entry.repository ?? '-', id, entry.file].map((text) => escapeShort(text));
+  const file = entry.held === true ? `from ${entry.file}` : entry.file;
+  return [entry.role ?? '-', entry.repository ?? '-', id, file].map((text) => escapeShort(text));
 }
 
 function renderJson(entry: KeyEntry): string {

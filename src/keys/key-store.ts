@@ -8,6 +8,8 @@
  * File names lie: which key a file holds is computed from its content once it is decrypted, and a file under
  * another key's name is refused. A `.pub` file is believed only when its content has the ID in its name. A new key
  * file appears whole or not at all, replaces nothing, and has been read back and decrypted before it counts.
+ *
+ * A key in DTRUST_KEY (held-key.ts) is one more key that is here once it is unlocked; it is never written.
  */
 import { basename, join } from 'node:path';
 import { makePrivateDirectory, writeFileAtomic } from '../lib/atomic-write.ts';
@@ -15,10 +17,11 @@ import { hasCode, KeyError } from '../lib/errors.ts';
 import { escapeText } from '../lib/escape.ts';
 import type { FileSystem } from '../lib/file-system.ts';
 import { hasErrno, isSystemError } from '../lib/fs-error.ts';
-import { type KeyId, notaryKeyId, type PublicKey, tufKeyId } from '../trust/core/keys.ts';
+import { isSameKey, type KeyId, notaryKeyId, type PublicKey, tufKeyId } from '../trust/core/keys.ts';
 import type { Signer } from '../trust/core/signer.ts';
 import { createNewFile } from './create-file.ts';
 import { decodeEncrypted } from './decode.ts';
+import { type HeldKey, KEY_VARIABLE } from './held-key.ts';
 import {
   type KeyFile,
   type KeyLabels,
@@ -42,7 +45,10 @@ export interface KeyEntry extends KeyLabels {
   /** TUF key ID, the one that pins hold; only when the public half is known. */
   readonly tufKeyId?: KeyId;
   readonly publicKey?: PublicKey;
+  /** Its path; `DTRUST_KEY` for the key that is in no file. */
   readonly file: string;
+  /** Set for the key in DTRUST_KEY: there is no file. */
+  readonly held?: true;
   /** `none`: the file is not encrypted. `unreadable`: no key file, or one that others may read. */
   readonly protection: 'passphrase' | 'none' | 'unreadable';
   /** Why it is unreadable. */
@@ -64,6 +70,10 @@ export interface KeyStoreOptions {
   readonly platform: string;
   /** For tests alone: fewer iterations make key files that are guessed faster. */
   readonly unsafeIterations?: number;
+  /** The key in DTRUST_KEY. */
+  readonly held?: HeldKey | undefined;
+  /** Whether DTRUST_KEY is set and empty, as a CI service sets a secret that a job may not have. */
+  readonly heldIsEmpty?: boolean;
 }
 
 const idPattern = /^[0-9a-f]{64}$/;
@@ -83,11 +93,22 @@ export class KeyStore {
   }
 
   /**
-   * Every key file, by role and then by name. Files that cannot be read are listed as such, never left out.
+   * Every key that is here: that in DTRUST_KEY, then every key file, by role and then by name. Files that cannot be
+   * read are listed as such, never left out.
    *
    * @throws LocalStateError FILE_UNREADABLE (the folder)
    */
   list(): readonly KeyEntry[] {
+    const held = this.#held();
+    return [...(held === undefined ? [] : [held]), ...this.files()];
+  }
+
+  /**
+   * The key files alone, for what only files can be: made keys of a repository, a root key, a backup.
+   *
+   * @throws LocalStateError FILE_UNREADABLE (the folder)
+   */
+  files(): readonly KeyEntry[] {
     const entries = [this.#shared, this.#own].flatMap((folder) =>
       this.#namesIn(folder).map((name) => this.#describe(join(folder, name))),
     );
@@ -102,6 +123,7 @@ export class KeyStore {
 
   /** The entry of a key, found by its ID; undefined when there is no such file. */
   find(publicKey: PublicKey): KeyEntry | undefined {
+    if (this.#isHeld(publicKey)) return this.#held();
     const id = notaryKeyId(publicKey);
     const file = id === undefined ? undefined : this.#fileOf(id);
     return file === undefined ? undefined : this.#describe(file);
@@ -115,8 +137,39 @@ export class KeyStore {
    * @throws LocalStateError FILE_UNREADABLE, CONFIG_INVALID
    */
   async load(which: PublicKey | KeyEntry, passphrases: Passphrases): Promise<Signer> {
+    const held = this.#heldFor(which);
+    if (held !== undefined) return await held.unlock(passphrases);
     const { key } = await this.#open(this.#entryFor(which), passphrases);
     return key;
+  }
+
+  /**
+   * Unlocks the key in DTRUST_KEY, where there is one: from then on it is among the keys that are here.
+   *
+   * @throws as `HeldKey.unlock`
+   */
+  async unlockHeld(passphrases: Passphrases): Promise<void> {
+    await this.#options.held?.unlock(passphrases);
+  }
+
+  get heldIsEmpty(): boolean {
+    return this.#options.heldIsEmpty === true;
+  }
+
+  /** Whether the key in DTRUST_KEY, unlocked, is this one. */
+  #isHeld(publicKey: PublicKey): boolean {
+    const held = this.#options.held?.publicKey;
+    return held !== undefined && isSameKey(held, publicKey);
+  }
+
+  #heldFor(which: PublicKey | KeyEntry): HeldKey | undefined {
+    const isMeant = 'file' in which ? which.held === true : this.#isHeld(which);
+    return isMeant ? this.#options.held : undefined;
+  }
+
+  #held(): KeyEntry | undefined {
+    const entry = this.#options.held?.entry;
+    return entry && { ...entry, file: KEY_VARIABLE, held: true, protection: 'passphrase' };
   }
 
   /**
@@ -149,6 +202,8 @@ export class KeyStore {
   async exportPublic(which: PublicKey | KeyEntry, passphrases: Passphrases): Promise<string> {
     const entry = this.#entryFor(which);
     if (entry.publicKey !== undefined) return renderPublicHalf(entry.publicKey);
+    const held = this.#heldFor(entry);
+    if (held !== undefined) return renderPublicHalf((await held.unlock(passphrases)).publicKey);
     const { key } = await this.#open(entry, passphrases);
     return renderPublicHalf(key.publicKey);
   }
@@ -162,6 +217,7 @@ export class KeyStore {
    */
   async passwd(which: PublicKey | KeyEntry, passphrases: Passphrases): Promise<void> {
     const entry = this.#entryFor(which);
+    if (entry.held === true) throw inNoFile();
     const { key, file } = await this.#open(entry, passphrases);
     const passphrase = await passphrases.replace({
       role: file.role,
@@ -302,6 +358,14 @@ function isThere(fs: FileSystem, path: string): boolean {
 
 function exists(file: string): KeyError {
   return new KeyError({ code: 'KEY_EXISTS', message: `this key is here already: ${escapeText(file)}` });
+}
+
+function inNoFile(): KeyError {
+  return new KeyError({
+    code: 'KEY_MISSING',
+    message: `the key in ${KEY_VARIABLE} is in no file whose passphrase could be changed`,
+    hints: ['Give the job another key: dtrust trust signer add --help'],
+  });
 }
 
 function misnamed(entry: KeyEntry, key: PrivateKey): KeyError {

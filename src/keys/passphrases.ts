@@ -34,6 +34,8 @@ export interface PassphraseRequest {
   readonly repository?: string | undefined;
   /** Full key ID (hex); prompts show its first 7 digits, as Docker does. Absent for a file not yet read. */
   readonly keyId?: string | undefined;
+  /** The variable that holds the key, where it is in no file. */
+  readonly variable?: string | undefined;
 }
 
 export interface Passphrases {
@@ -185,7 +187,8 @@ export function describe(request: PassphraseRequest): string {
   const role = request.role === 'targets' || request.role === 'snapshot' ? 'repository' : request.role;
   const id = request.keyId === undefined ? '' : ` with ID ${request.keyId.slice(0, 7)}`;
   const repository = request.repository === undefined ? '' : ` (${escapeText(request.repository)})`;
-  return `${escapeText(role ?? 'encrypted')} key${id}${repository}`;
+  const variable = request.variable === undefined ? '' : ` in ${request.variable}`;
+  return `${escapeText(role ?? 'encrypted')} key${id}${repository}${variable}`;
 }
 
 function kindOf(request: PassphraseRequest): Kind {

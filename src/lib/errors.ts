@@ -206,6 +206,7 @@ export class LocalStateError extends DtrustError<LocalCode> {
 /** No key, wrong passphrase, cannot sign. */
 export type KeyCode =
   | 'KEY_ROOT_MISSING'
+  | 'KEY_ROOT_REFUSED' // a root key where none belongs
   | 'KEY_MISSING'
   | 'KEY_PASSPHRASE'
   | 'KEY_PASSPHRASE_MISSING'

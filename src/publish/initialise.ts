@@ -51,7 +51,8 @@ interface PreparedKey {
  */
 export async function prepareCollectionKeys(request: NewKeysRequest): Promise<CollectionKeys> {
   const { keys, repository } = request;
-  const all = keys.list();
+  // A key in DTRUST_KEY is a signer's; a repository that is begun gets keys that are on disk.
+  const all = keys.files();
   const present = all.filter((entry) => entry.protection !== 'unreadable');
   const root = present.find((entry) => entry.role === 'root');
   if (!request.canPrompt && !request.unattended) throw nobodyToInitialise(repository, root);

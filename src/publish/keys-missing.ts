@@ -47,7 +47,10 @@ export function keysMissing(
     ...details,
     code: role.name === 'root' ? 'KEY_ROOT_MISSING' : 'KEY_MISSING',
     message: `cannot sign role ${escapeShort(role.name)} of ${escapeShort(canonical)}: ${here} of ${role.threshold} keys needed are on this machine; ${accepted}`,
-    hints: path === undefined && isOwners(role) ? ownersWays() : signersWays(familiar),
+    hints: [
+      ...(keys.heldIsEmpty ? [NO_SECRETS] : []),
+      ...(path === undefined && isOwners(role) ? ownersWays() : signersWays(familiar)),
+    ],
   });
 }
 
@@ -87,6 +90,8 @@ function isOwners({ name }: NeededRole): boolean {
   return name === 'root' || name === 'targets';
 }
 
+const NO_SECRETS =
+  'DTRUST_KEY is set and empty: CI services give no secrets to a job of a pull request from a fork.';
 const LOAD = 'If you have one of these keys in a file: dtrust trust key load FILE';
 
 function ownersWays(): readonly string[] {

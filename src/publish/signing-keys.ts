@@ -3,6 +3,7 @@
  * uploaded, so that a missing key never leaves an unsigned image behind.
  */
 
+import { rootRefused } from '../keys/held-key.ts';
 import type { KeyStore } from '../keys/key-store.ts';
 import type { Passphrases } from '../keys/passphrases.ts';
 import { DAY_MS } from '../lib/clock.ts';
@@ -47,12 +48,13 @@ const ONLINE: ReadonlySet<string> = new Set(['snapshot', 'timestamp']);
 /**
  * The signers for a publish, unlocked; each key once.
  *
- * @throws KeyError KEY_MISSING, KEY_ROOT_MISSING and KEY_NOT_LISTED naming whose keys are accepted, KEY_PASSPHRASE,
+ * @throws KeyError KEY_ROOT_REFUSED (a root key in DTRUST_KEY), KEY_MISSING, KEY_ROOT_MISSING and KEY_NOT_LISTED naming whose keys are accepted, KEY_PASSPHRASE,
  * KEY_PASSPHRASE_MISSING, KEY_FILE_INVALID, KEY_FILE_MODE, KEY_UNSUPPORTED, PROMPT_DECLINED; TrustError
  * TAG_HELD_BY_ROLE, and as `listTargets`; LocalStateError
  */
 export async function unlockSigningKeys(request: SigningKeysRequest): Promise<readonly Signer[]> {
   const { keys, passphrases } = request;
+  assertNoRootHeld(request);
   const chosen = new Map<string, PublicKey>();
   const needed = await neededRoles(request);
   const refused =
@@ -86,6 +88,12 @@ function unsignable(request: SigningKeysRequest, needed: readonly NeededRole[]):
 
 function here({ keys }: SigningKeysRequest, role: NeededRole): number {
   return role.keys.filter((key) => keys.has(key)).length;
+}
+
+/** DTRUST_KEY is for machines that run jobs, and whoever reads a job's secrets must not have the root key. */
+function assertNoRootHeld({ collection, keys }: SigningKeysRequest): void {
+  const root = collection.trusted.root.signed;
+  if (keysIn(root, 'root').some((key) => keys.find(key)?.held === true)) throw rootRefused();
 }
 
 /** Why a role cannot be signed here. Rejects with what is wrong with a key file, where one is there and no good. */

@@ -4,10 +4,10 @@
  * `main.ts` hands over the process environment once; everybody else takes the frozen, typed result. A test
  * walks the sources for any other read, and the README's table is compared with `ENVIRONMENT_VARIABLES`.
  * An empty value counts as unset, as Docker does for its own variables, but for DOCKER_CONTENT_TRUST, where
- * src/cli/content-trust.ts decides and gets the text as it is.
+ * src/cli/content-trust.ts decides and gets the text as it is, and for DTRUST_KEY, of which it is said that it is empty.
  *
- * Passing the environment on to a child (the real docker, a credential helper, ssh) is not reading it: that
- * takes the original object, untouched.
+ * Passing the environment on to a child is not reading it: the real docker gets the original object, untouched;
+ * credential helpers and ssh get `helperEnvironment` of it.
  */
 
 /** Name of the variable, and what it is for in a few words (printed in the README's table). */
@@ -82,6 +82,7 @@ export interface Environment {
   readonly prompt: string | undefined;
   readonly dockerProgram: string | undefined;
   readonly depth: string | undefined;
+  /** As it is: undefined when unset, '' when empty, as a CI service sets a secret that a job may not have. */
   readonly signingKey: string | undefined;
   readonly init: string | undefined;
   readonly trustRepository: string | undefined;
@@ -131,6 +132,7 @@ export function readEnvironment(raw: RawEnvironment): Environment {
     ...readOwn(get),
     ...readDocker(get),
     contentTrust: raw.DOCKER_CONTENT_TRUST,
+    signingKey: raw.DTRUST_KEY,
     ...readSystem(get),
   });
 }
@@ -143,7 +145,6 @@ function readOwn(get: Get) {
     prompt: get('DTRUST_PROMPT'),
     dockerProgram: get('DTRUST_DOCKER'),
     depth: get('DTRUST_DEPTH'),
-    signingKey: get('DTRUST_KEY'),
     init: get('DTRUST_INIT'),
     trustRepository: get('DTRUST_TRUST_REPOSITORY'),
     recheck: get('DTRUST_RECHECK'),
@@ -201,4 +202,18 @@ function readProxies(get: Get): ProxyEnvironment {
     httpsProxy: get('HTTPS_PROXY') ?? get('https_proxy'),
     noProxy: get('NO_PROXY') ?? get('no_proxy'),
   };
+}
+
+const SECRETS: ReadonlySet<string> = new Set<VariableName>([
+  'DTRUST_KEY',
+  'DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE',
+  'DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE',
+]);
+
+/**
+ * The environment for programs that dtrust starts for its own work, credential helpers and ssh: without the key and
+ * the passphrases, which are none of theirs (docs/adr/0009-key-in-a-variable.md).
+ */
+export function helperEnvironment(raw: RawEnvironment): RawEnvironment {
+  return Object.fromEntries(Object.entries(raw).filter(([name]) => !SECRETS.has(name)));
 }

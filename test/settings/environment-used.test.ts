@@ -14,7 +14,6 @@ const sources = readdirSync(path.join(root, 'src'), { recursive: true, encoding:
 
 /** Fields for what is to come, by the variable that the README calls reserved. */
 const RESERVED = {
-  signingKey: 'DTRUST_KEY',
   recheck: 'DTRUST_RECHECK',
   contentTrustServer: 'DOCKER_CONTENT_TRUST_SERVER',
 } as const;
