@@ -17,12 +17,12 @@ export type Known =
 export async function repositoriesHere(services: Services): Promise<readonly Known[]> {
   const known = new Map<string, Known>();
   const add = (name: string, scope?: string) => {
-    const found = named(name);
+    const found = knownAs(name);
     // protocol 1.3: a loopback name remembered for another engine is another repository.
     if ('repository' in found && scope !== undefined) {
       if ((memoryScopeOf(services, found.repository) ?? '') !== scope) return;
     }
-    known.set(name, found);
+    known.set(nameOf(found), found);
   };
   for (const name of services.pins.keys()) add(name);
   for (const { repository } of (await services.keys()).list()) if (repository !== undefined) add(repository);
@@ -33,8 +33,13 @@ export async function repositoriesHere(services: Services): Promise<readonly Kno
   return [...known.keys()].sort().flatMap((name) => known.get(name) ?? []);
 }
 
+/** As it is shown. */
+export function nameOf(known: Known): string {
+  return 'repository' in known ? known.repository.canonical : known.name;
+}
+
 /** Key files of other tools may carry any text as the repository's name. */
-function named(name: string): Known {
+export function knownAs(name: string): Known {
   try {
     return { repository: parseRepository(name) };
   } catch (error) {

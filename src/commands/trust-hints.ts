@@ -65,7 +65,7 @@ const HINTS: ReadonlyMap<string, Hint> = new Map<string, Hint>([
   ['VERSION_JUMP', FAR_AHEAD],
   [
     'ROLE_EXPIRED',
-    ({ canonical }) => [`Whoever has the online key renews it: dtrust trust refresh ${canonical}`],
+    ({ canonical }) => [`Whoever has a key for it renews it: dtrust trust refresh ${canonical}`],
   ],
   [
     'TRUST_DATA_GONE',

@@ -1,20 +1,23 @@
 /**
- * `dtrust trust refresh`: renews the expiry of trust data with the online key alone; targets and root as well when they
- * near their end and their keys are here. For a scheduled job.
+ * `dtrust trust refresh`: renews the expiry of trust data with the online key alone; the other roles as well when they
+ * near their end and their keys are here. For a scheduled job: one repository that fails does not keep the others from it.
  */
 import { UsageError } from '../lib/errors.ts';
 import { prepare } from '../publish/prepare.ts';
 import { publishEdits } from '../publish/publish-edits.ts';
 import { parseRepository, type Repository } from '../reference/reference.ts';
-import type { Context, ExitStatus } from './context.ts';
+import { type Context, type ExitStatus, note } from './context.ts';
+import { forEachRepository } from './each-repository.ts';
+import type { Known } from './known-repositories.ts';
 import { createPublishTools } from './publish-tools.ts';
+import { repositoriesToRefresh } from './repositories-to-refresh.ts';
 import { runOwn } from './run-own.ts';
 import type { Services } from './services.ts';
 
 const SYNTAX = {
   usage: 'dtrust trust refresh [OPTIONS] [REPO...]',
   summary: 'Renew the expiry of trust data',
-  flags: { all: { type: 'boolean', describe: 'Every repository whose online key is on this machine' } },
+  flags: { all: { type: 'boolean', describe: 'Every repository that a key on this machine keeps fresh' } },
   least: 0,
   most: Number.POSITIVE_INFINITY,
 } as const;
@@ -29,8 +32,14 @@ export function run(context: Context): Promise<ExitStatus> {
         hints: [`Usage: ${SYNTAX.usage}`],
       });
     }
-    const repositories = all ? await ownRepositories(services) : args.positionals.map(parseRepository);
-    for (const repository of repositories) await refresh(services, repository);
+    const known = all ? await repositoriesToRefresh(services) : args.positionals.map(asKnown);
+    const unknown = known.flatMap((each) => ('error' in each ? [each] : []));
+    for (const { name, error } of unknown) {
+      note(context, `cannot refresh ${name}: ${error.message} (${error.code})`);
+    }
+    const repositories = known.flatMap((each) => ('repository' in each ? [each.repository] : []));
+    await forEachRepository(services, repositories, 'refresh', (each) => refresh(services, each));
+    if (unknown[0] !== undefined) throw unknown[0].error;
     return 0;
   });
 }
@@ -43,11 +52,6 @@ async function refresh(services: Services, repository: Repository): Promise<void
   services.context.out(`Refreshed ${repository.canonical}, good until ${until}\n`);
 }
 
-/** Repositories whose snapshot key stands in the key store. */
-async function ownRepositories(services: Services): Promise<readonly Repository[]> {
-  const entries = (await services.keys()).list();
-  const names = entries.flatMap(({ role, repository }) =>
-    role === 'snapshot' && repository !== undefined ? [repository] : [],
-  );
-  return [...new Set(names)].sort().map(parseRepository);
+function asKnown(name: string): Known {
+  return { repository: parseRepository(name) };
 }

@@ -122,12 +122,14 @@ async function neededRoles(request: SigningKeysRequest): Promise<readonly Needed
   const ending = (expiresAtMs: number) => expiresAtMs - nowMs < RENEWAL_MS;
   // In this order a person is asked: root first, as Docker asks.
   const named = [...roles.map(top), ...rolesIfHere.map(top).filter(atHand)];
-  // Renewed while it is time, where their keys are at hand; a machine without them is only warned (protocol 2.7).
-  const released = releasedRole(request) ?? top('targets');
-  const releasedEnds =
-    trusted.targets(released.name as RoleName)?.signed.expiresAtMs ?? Number.POSITIVE_INFINITY;
   if (targets && paths !== undefined) named.push(...(await rolesOfPaths(request, paths, atHand)));
-  else if (targets || (ending(releasedEnds) && renewable(released))) named.push(released);
+  else if (targets) named.push(releasedRole(request) ?? top('targets'));
+  // Renewed while it is time, where their keys are at hand; a machine without them is only warned (protocol 2.7).
+  for (const role of [top('targets'), ...(await delegatedRoles(request))]) {
+    const ends = trusted.targets(role.name as RoleName)?.signed.expiresAtMs ?? Number.POSITIVE_INFINITY;
+    const isNamed = named.some(({ name }) => name === role.name);
+    if (!isNamed && ending(ends) && renewable(role)) named.push(role);
+  }
   const needed = [...named, top('snapshot'), top('timestamp')];
   const rootRole = top('root');
   return ending(root.expiresAtMs) && renewable(rootRole) ? [...needed, rootRole] : needed;
@@ -161,6 +163,23 @@ async function rolesOfPaths(
     chosen.set(role.name, role);
   }
   return [...chosen.values()];
+}
+
+/** Roles below `targets` that a search can come to: one that has expired stops the search there. */
+async function delegatedRoles(request: SigningKeysRequest): Promise<readonly NeededRole[]> {
+  const delegations = request.collection.trusted.targets()?.signed.delegations;
+  if (delegations === undefined || delegations.succinct !== undefined) return [];
+  // Loads them, for until when they are good.
+  await request.collection.listTargets();
+  const names = releasing(
+    delegations,
+    [...delegations.roles.keys()].map((name) => ({ name })),
+  );
+  return names.flatMap((name) => {
+    const role = delegations.roles.get(name);
+    if (role === undefined) return [];
+    return [neededRole(request, name, role, keysListed(role.keyids, delegations.keys))];
+  });
 }
 
 function releasingRoles(request: SigningKeysRequest, path: string): readonly NeededRole[] {

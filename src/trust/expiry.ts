@@ -4,29 +4,33 @@
 import { TrustError } from '../lib/errors.ts';
 import { escapeShort } from '../lib/escape.ts';
 import { delegatedRoleKeys, TARGETS } from './core/delegations.ts';
-import { type PublicKey, tufKeyId } from './core/keys.ts';
+import type { PublicKey } from './core/keys.ts';
 import { DAY_MS, EXPIRY_NOTICE_TO_HOLDER_MS, EXPIRY_WARNING_MS } from './core/limits.ts';
-import type { RoleKeys, RoleName, Signed } from './core/metadata.ts';
+import type { RoleName, Signed } from './core/metadata.ts';
 import type { TrustedMetadata } from './core/trusted-metadata.ts';
+import { describeKeys, keysListed } from './signers.ts';
 
 /** The keys that can sign a role anew, as far as the roles loaded say. */
 export function keysOfRole(trusted: TrustedMetadata, role: string): readonly PublicKey[] {
+  return signingOf(trusted, role).keys;
+}
+
+function signingOf(
+  trusted: TrustedMetadata,
+  role: string,
+): { readonly keys: readonly PublicKey[]; readonly threshold: number } {
   const { roles, keys } = trusted.root.signed;
   if (role === 'root' || role === 'timestamp' || role === 'snapshot' || role === 'targets') {
-    return pick(roles[role], keys);
+    return { keys: keysListed(roles[role].keyids, keys), threshold: roles[role].threshold };
   }
   for (const delegator of trusted.loadedRoles) {
     const delegations = trusted.targets(delegator)?.signed.delegations;
     const listed = delegatedRoleKeys(delegations, role as RoleName);
     if (delegations !== undefined && listed !== undefined) {
-      return pick(listed, delegations.keys);
+      return { keys: keysListed(listed.keyids, delegations.keys), threshold: listed.threshold };
     }
   }
-  return [];
-}
-
-function pick(role: RoleKeys, keys: ReadonlyMap<string, PublicKey>): readonly PublicKey[] {
-  return role.keyids.flatMap((keyid) => keys.get(keyid) ?? []);
+  return { keys: [], threshold: 1 };
 }
 
 /**
@@ -43,7 +47,6 @@ export function explainExpired(
 ): TrustError {
   const { repository, trusted, dateMs } = facts;
   const role = error.role ?? 'timestamp';
-  const keyIds = keysOfRole(trusted, role).map(tufKeyId);
   const apart =
     dateMs !== undefined && Math.abs(dateMs - trusted.startTimeMs) > DAY_MS
       ? `; the clock here says ${instant(trusted.startTimeMs)}, the server's says ${instant(dateMs)}`
@@ -59,10 +62,19 @@ export function explainExpired(
     ...(error.expected === undefined ? {} : { expected: error.expected }),
     ...(error.found === undefined ? {} : { found: error.found }),
     hints: [
-      `dtrust trust refresh ${repository} mends it where one of these keys is: ${keyIds.join(', ')}`,
+      `dtrust trust refresh ${repository} mends it ${whereRenewed(trusted, role)}`,
       ...(apart === '' ? [] : ['set the clock of this machine and try again']),
     ],
   });
+}
+
+/** On which machine: a role is signed anew by its own keys, and published by those of snapshot and timestamp. */
+function whereRenewed(trusted: TrustedMetadata, role: string): string {
+  const { keys, threshold } = signingOf(trusted, role);
+  const named = describeKeys(trusted, keys).map((key) => escapeShort(key));
+  const number = threshold > 1 ? `${threshold} of these keys are` : 'one of these keys is';
+  const online = role === 'timestamp' || role === 'snapshot';
+  return `where ${number}${online ? '' : ', beside one for snapshot and timestamp'}: ${named.join(', ')}`;
 }
 
 /** One line for each role that ends soon; none for roles that have ended (those are refused, or renewed). */

@@ -12,7 +12,7 @@ import { listTargets } from './core/list.ts';
 import { metadataFileName } from './core/metadata.ts';
 import { type Search, searchTarget, type TargetFound, verifyFound } from './core/search.ts';
 import type { TrustedMetadata } from './core/trusted-metadata.ts';
-import { expiryWarnings, keysOfRole } from './expiry.ts';
+import { expiryWarnings, explainExpired, keysOfRole } from './expiry.ts';
 import type { Anchor, Remembered } from './memory.ts';
 import { persist, verifiedFiles, versionsOf } from './persist.ts';
 import { releasing, walkRoles } from './role-walk.ts';
@@ -135,7 +135,7 @@ export class OpenedCollection implements VerifiedCollection {
       return await work();
     } catch (error) {
       if (!(error instanceof BlobGone)) {
-        throw error;
+        throw this.#explained(error);
       }
       const { goneBefore, reopen } = this.#facts;
       const reopened = goneBefore === undefined ? await reopen(this.state.digest) : undefined;
@@ -155,6 +155,19 @@ export class OpenedCollection implements VerifiedCollection {
       spec: 'protocol 3.2',
       reference: repository,
       cause: error.cause,
+    });
+  }
+
+  /** A delegated role is found to have expired when it is needed first: its keys are others than the online key. */
+  #explained(error: unknown): unknown {
+    if (!(error instanceof TrustError) || error.code !== 'ROLE_EXPIRED' || error.hints.length > 0) {
+      return error;
+    }
+    const repository = this.repository.canonical;
+    return explainExpired(error, {
+      repository,
+      trusted: this.trusted,
+      dateMs: this.#facts.listing?.dateMs,
     });
   }
 
