@@ -1,6 +1,7 @@
 /**
  * `dtrust trust signer add`: somebody else may sign, with a key of his own; everywhere, or for some tags alone
- * (docs/specification.md, rules 2.2 to 2.4). Takes the root key: signers keep the whole collection fresh.
+ * (docs/specification.md, rules 2.2 to 2.4). Takes the root key: signers keep the whole collection fresh. The key of a
+ * job, `ci`, is made here (add-job-signer.ts).
  */
 import { readSignerKey } from '../keys/signer-key-file.ts';
 import { KeyError, UsageError } from '../lib/errors.ts';
@@ -10,6 +11,7 @@ import { parseRepository, type Repository } from '../reference/reference.ts';
 import type { VerifiedCollection } from '../trust/collection.ts';
 import { isSameKey, type PublicKey, tufKeyId } from '../trust/core/keys.ts';
 import { describeKeys, keysListed, signersOf } from '../trust/signers.ts';
+import { addJobSigner, assertNoSuchSigner, isJobName, sayIfItMayStand } from './add-job-signer.ts';
 import type { Context, ExitStatus } from './context.ts';
 import { forEachRepository } from './each-repository.ts';
 import { sayPinLine } from './new-pin-line.ts';
@@ -23,7 +25,11 @@ const SYNTAX = {
   usage: 'dtrust trust signer add [OPTIONS] NAME REPOSITORY [REPOSITORY...]',
   summary: 'Add a signer',
   flags: {
-    key: { type: 'string', repeatable: true, describe: "Path to the signer's public key file" },
+    key: {
+      type: 'string',
+      repeatable: true,
+      describe: "Path to the signer's public key file; not for ci, ci-NAME",
+    },
     path: {
       type: 'string',
       repeatable: true,
@@ -36,6 +42,8 @@ const SYNTAX = {
 
 interface NewSigner {
   readonly name: string;
+  /** Its key was made here, for a job: on stdout stands that key and nothing else. */
+  readonly isJob: boolean;
   readonly keys: readonly PublicKey[];
   /** As typed. */
   readonly patterns: readonly string[];
@@ -47,9 +55,16 @@ export function run(context: Context): Promise<ExitStatus> {
     const name = assertSignerName(given);
     const repositories = names.map(parseRepository);
     const files = args.strings('key');
-    if (files.length === 0) throw withoutKey(name, repositories);
+    const patterns = args.strings('path');
+    if (files.length === 0) {
+      if (!isJobName(name)) throw withoutKey(name, repositories);
+      await addJobSigner(services, name, repositories, (repository, keys) =>
+        add(services, repository, { name, keys, patterns, isJob: true }),
+      );
+      return 0;
+    }
     const keys = files.map((file) => readSignerKey(context.fs, file, context.clock.now()));
-    const signer = { name, keys, patterns: args.strings('path') };
+    const signer = { name, keys, patterns, isJob: false };
     await forEachRepository(services, repositories, `add signer ${name} to`, (repository) =>
       add(services, repository, signer),
     );
@@ -59,17 +74,19 @@ export function run(context: Context): Promise<ExitStatus> {
 
 async function add(services: Services, repository: Repository, signer: NewSigner): Promise<void> {
   const { context } = services;
-  const { name, keys, patterns } = signer;
+  const { name, keys, patterns, isJob } = signer;
   const { canonical } = repository;
+  const tell = isJob ? context.err : context.out;
   const tools = await createPublishTools(services, repository);
-  context.out(`Adding signer "${name}" to ${canonical}...\n`);
+  tell(`Adding signer "${name}" to ${canonical}...\n`);
   const prepared = await prepareExisting(tools, signer);
   const paths = patternsFor(prepared.collection, signer);
   await tellWhatMatches(tools, prepared.collection, name, paths);
   const edit = { kind: 'addSigner', name, keys, ...(patterns.length === 0 ? {} : { paths }) } as const;
-  const seen = await publishEdits(tools, prepared, [edit]);
+  const publishing = publishEdits(tools, prepared, [edit]);
+  const seen = await (isJob ? sayIfItMayStand(services, name, repository, publishing) : publishing);
   sayPinLine(tools, seen);
-  context.out(`Successfully added signer: ${name} to ${canonical}\n`);
+  tell(`Successfully added signer: ${name} to ${canonical}\n`);
 }
 
 /** As docker does: a repository that nobody has signed in yet is begun first. */
@@ -81,6 +98,7 @@ async function prepareExisting(
     targets: false,
     mayInitialise: true,
     administers: async (collection: VerifiedCollection) => {
+      if (signer.isJob) assertNoSuchSigner(collection, signer.name);
       assertNobodysKey(collection, signer);
       patternsFor(collection, signer);
       return { roles: ['root', 'targets'] as const };
@@ -149,6 +167,7 @@ function withoutKey(name: string, repositories: readonly Repository[]): UsageErr
     hints: [
       `The signer makes his key with: dtrust trust key generate ${name}`,
       `Then, with the file he sends: dtrust trust signer add --key ${name}.pub ${name} ${familiar}`,
+      `For a job of a CI service its key is made here: dtrust trust signer add ci ${familiar}`,
     ],
   });
 }

@@ -1,0 +1,87 @@
+/**
+ * A signer that is a job of a CI service: `trust signer add ci REPOSITORY`, without a key file. The key is made here, in
+ * memory, and printed once, when every repository that took it has been read back (contracts, Keys).
+ */
+import { createJobSecrets } from '../keys/job-secrets.ts';
+import { KeyError } from '../lib/errors.ts';
+import { Interrupted } from '../lib/interrupted.ts';
+import type { Repository } from '../reference/reference.ts';
+import type { VerifiedCollection } from '../trust/collection.ts';
+import type { PublicKey } from '../trust/core/keys.ts';
+import { signersOf } from '../trust/signers.ts';
+import { note } from './context.ts';
+import { forEachRepository } from './each-repository.ts';
+import type { Services } from './services.ts';
+
+/** `ci`, `ci-release`: names that say what is wanted. A person's key is made where the person is. */
+export function isJobName(name: string): boolean {
+  return /^ci(?:[-_].+)?$/.test(name);
+}
+
+/**
+ * Adds one new key to all repositories. On stdout stand the two lines for the service's secrets and nothing else, and
+ * only when there is a repository that lists the key.
+ *
+ * @throws DtrustError the first failure, once all were tried
+ */
+export async function addJobSigner(
+  services: Services,
+  name: string,
+  repositories: readonly Repository[],
+  add: (repository: Repository, keys: readonly PublicKey[]) => Promise<void>,
+): Promise<void> {
+  const { context } = services;
+  const { publicKey, lines } = await createJobSecrets(name);
+  const listed: string[] = [];
+  try {
+    await forEachRepository(services, repositories, `add signer ${name} to`, async (repository) => {
+      await add(repository, [publicKey]);
+      listed.push(repository.canonical);
+    });
+  } finally {
+    if (listed.length > 0) {
+      note(context, `the key of ${name} is listed in: ${listed.join(', ')}`);
+      note(
+        context,
+        'the two lines on stdout are for the secrets of the CI service; they are kept nowhere else',
+      );
+      context.out(lines.reveal());
+    }
+    lines.wipe();
+  }
+}
+
+/** A job's key is in one place only; who has lost it gives the job another one. @throws KeyError KEY_EXISTS */
+export function assertNoSuchSigner({ trusted, repository }: VerifiedCollection, name: string): void {
+  if (!signersOf(trusted).some((signer) => signer.name === name)) return;
+  const { canonical, familiar } = repository;
+  throw new KeyError({
+    code: 'KEY_EXISTS',
+    message: `there is a signer ${name} in ${canonical} already, whose key only the job has`,
+    reference: canonical,
+    hints: [
+      `For another key in its place, take this one away first: dtrust trust signer remove ${name} ${familiar}`,
+      `For a second job, use a second name: dtrust trust signer add ci-NAME ${familiar}`,
+    ],
+  });
+}
+
+/** A publish that failed may stand all the same; nobody has the key then. */
+export async function sayIfItMayStand<T>(
+  services: Services,
+  name: string,
+  { familiar }: Repository,
+  publishing: Promise<T>,
+): Promise<T> {
+  try {
+    return await publishing;
+  } catch (error) {
+    const isStopped = error instanceof Interrupted;
+    note(
+      services.context,
+      `the key that was made for ${name} is gone${isStopped ? ', and the publish may stand' : ''}; should ` +
+        `\`dtrust trust signer list ${familiar}\` show ${name}: dtrust trust signer remove ${name} ${familiar}`,
+    );
+    throw error;
+  }
+}
