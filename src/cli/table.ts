@@ -38,6 +38,8 @@ export const ENFORCED: readonly CommandGroup[] = [
       'trust key list|ls',
       'trust key export',
       'trust key passwd',
+      'trust key backup',
+      'trust key restore',
       'trust signer',
       'trust signer add',
       'trust signer remove|rm',

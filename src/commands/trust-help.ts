@@ -18,6 +18,8 @@ const COMMANDS: readonly (readonly [path: string, summary: string])[] = [
   ['key list', 'List the private keys on this machine'],
   ['key export', 'Print the public half of a key'],
   ['key passwd', 'Change the passphrase of a key'],
+  ['key backup', 'Copy all private keys into one file, under one passphrase'],
+  ['key restore', 'Put the keys of a backup back'],
   ['signer add', 'Let somebody else sign, with a key of his own'],
   ['signer remove', 'Take that right away'],
   ['signer list', 'List who may sign beside the owner'],

@@ -6,7 +6,7 @@
  * shares) the file is made under its name with O_EXCL instead, and a crash in between can leave it cut short.
  */
 import { dirname } from 'node:path';
-import { syncDirectory, temporaryPath, writeNew } from '../lib/atomic-write.ts';
+import { removeIfThere, syncDirectory, temporaryPath, writeNew } from '../lib/atomic-write.ts';
 import type { FileSystem } from '../lib/file-system.ts';
 import { hasErrno, writeFailure } from '../lib/fs-error.ts';
 
@@ -25,7 +25,8 @@ export function createNewFile(fs: FileSystem, path: string, bytes: Uint8Array): 
   } catch (error) {
     throw writeFailure(error, path);
   } finally {
-    removeTemporary(fs, temporary);
+    // Where even that fails, what was wrong has been said by then; the next process removes it.
+    removeIfThere(fs, temporary);
   }
 }
 
@@ -47,14 +48,5 @@ function writeExclusive(fs: FileSystem, path: string, bytes: Uint8Array): boolea
   } catch (error) {
     if (hasErrno(error, 'EEXIST')) return false;
     throw error;
-  }
-}
-
-function removeTemporary(fs: FileSystem, temporary: string): void {
-  try {
-    fs.unlinkSync(temporary);
-  } catch (error) {
-    // Never made, or on a disk that takes nothing: what was wrong has been said by then.
-    if (!hasErrno(error, 'ENOENT', 'EROFS', 'EACCES', 'EPERM', 'EIO', 'ENOTDIR')) throw error;
   }
 }

@@ -25,6 +25,12 @@ export interface KeyLabels {
   readonly repository?: string;
 }
 
+/** A key with the labels of its file. */
+export interface LabelledKey {
+  readonly key: PrivateKey;
+  readonly labels: KeyLabels;
+}
+
 export interface KeyFile extends KeyLabels {
   /** Path, for messages already escaped. */
   readonly shownPath: string;
@@ -63,6 +69,14 @@ export function parseKeyFile(bytes: Uint8Array, shownPath: string): KeyFile {
     encrypted: isEncrypted(block),
     ...(role === undefined || role === '' ? {} : { role }),
     ...(repository === undefined || repository === '' ? {} : { repository }),
+  };
+}
+
+/** The labels of a key file alone. */
+export function labelsOf({ role, repository }: KeyLabels): KeyLabels {
+  return {
+    ...(role === undefined ? {} : { role }),
+    ...(repository === undefined ? {} : { repository }),
   };
 }
 

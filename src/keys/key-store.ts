@@ -12,19 +12,21 @@
  * A key in DTRUST_KEY (held-key.ts) is one more key that is here once it is unlocked; it is never written.
  */
 import { basename, join } from 'node:path';
-import { makePrivateDirectory, writeFileAtomic } from '../lib/atomic-write.ts';
+import { makePrivateDirectory, removeIfThere, writeFileAtomic } from '../lib/atomic-write.ts';
 import { hasCode, KeyError } from '../lib/errors.ts';
 import { escapeText } from '../lib/escape.ts';
 import type { FileSystem } from '../lib/file-system.ts';
-import { hasErrno, isSystemError } from '../lib/fs-error.ts';
-import { isSameKey, type KeyId, notaryKeyId, type PublicKey, tufKeyId } from '../trust/core/keys.ts';
+import { hasErrno } from '../lib/fs-error.ts';
+import { isSameKey, notaryKeyId, type PublicKey, tufKeyId } from '../trust/core/keys.ts';
 import type { Signer } from '../trust/core/signer.ts';
 import { createNewFile } from './create-file.ts';
 import { decodeEncrypted } from './decode.ts';
 import { type HeldKey, KEY_VARIABLE } from './held-key.ts';
+import { byRole, type KeyEntry } from './key-entry.ts';
 import {
   type KeyFile,
-  type KeyLabels,
+  type LabelledKey,
+  labelsOf,
   openKeyFile,
   parseKeyFile,
   readKeyFile,
@@ -34,32 +36,27 @@ import { assertLabels } from './key-labels.ts';
 import type { Passphrases } from './passphrases.ts';
 import { KDF_ITERATIONS } from './pbes2.ts';
 import type { PrivateKey } from './private-key.ts';
-import { parsePublicHalf, renderPublicHalf } from './public-half.ts';
+import { renderPublicHalf } from './public-half.ts';
+import { PublicHalves } from './public-halves.ts';
 import { unreadableError } from './read-bounded.ts';
 import type { Secret } from './secret.ts';
 
-/** One key file, as far as it can be known without its passphrase. */
-export interface KeyEntry extends KeyLabels {
-  /** The file's name without `.key`: Notary's canonical key ID, as long as the name is true. */
-  readonly notaryKeyId: string;
-  /** TUF key ID, the one that pins hold; only when the public half is known. */
-  readonly tufKeyId?: KeyId;
-  readonly publicKey?: PublicKey;
-  /** Its path; `DTRUST_KEY` for the key that is in no file. */
-  readonly file: string;
-  /** Set for the key in DTRUST_KEY: there is no file. */
-  readonly held?: true;
-  /** `none`: the file is not encrypted. `unreadable`: no key file, or one that others may read. */
-  readonly protection: 'passphrase' | 'none' | 'unreadable';
-  /** Why it is unreadable. */
-  readonly problem?: string;
-}
+export type { KeyEntry } from './key-entry.ts';
 
 export interface SaveOptions {
   /** `root`, `targets`, `snapshot`, or a signer's name. */
   readonly role: string;
   /** Canonical repository of a key that belongs to one. */
   readonly repository?: string;
+}
+
+/** A key file that is ready made. */
+export interface ReadyKeyFile {
+  readonly key: PrivateKey;
+  readonly role: string | undefined;
+  readonly bytes: Uint8Array;
+  /** That the bytes are encrypted under. */
+  readonly passphrase: Secret;
 }
 
 export interface KeyStoreOptions {
@@ -76,20 +73,18 @@ export interface KeyStoreOptions {
   readonly heldIsEmpty?: boolean;
 }
 
-const idPattern = /^[0-9a-f]{64}$/;
-
 export class KeyStore {
   readonly #options: KeyStoreOptions;
   readonly #shared: string;
   readonly #own: string;
-  readonly #publicHalves: string;
+  readonly #publicHalves: PublicHalves;
 
   constructor(options: KeyStoreOptions) {
     this.#options = options;
     const trust = join(options.dockerConfig, 'trust');
     this.#shared = join(trust, 'private');
     this.#own = join(trust, 'dtrust', 'private');
-    this.#publicHalves = join(trust, 'dtrust', 'keys');
+    this.#publicHalves = new PublicHalves(options.fs, join(trust, 'dtrust', 'keys'));
   }
 
   /**
@@ -112,7 +107,7 @@ export class KeyStore {
     const entries = [this.#shared, this.#own].flatMap((folder) =>
       this.#namesIn(folder).map((name) => this.#describe(join(folder, name))),
     );
-    return entries.sort((left, right) => compare(sortKey(left), sortKey(right)));
+    return entries.sort(byRole);
   }
 
   /** Whether a key file stands under this key's ID. Its content is not decrypted. */
@@ -123,7 +118,11 @@ export class KeyStore {
 
   /** The entry of a key, found by its ID; undefined when there is no such file. */
   find(publicKey: PublicKey): KeyEntry | undefined {
-    if (this.#isHeld(publicKey)) return this.#held();
+    return this.#isHeld(publicKey) ? this.#held() : this.findFile(publicKey);
+  }
+
+  /** The entry of a key's file, whatever DTRUST_KEY holds. */
+  findFile(publicKey: PublicKey): KeyEntry | undefined {
     const id = notaryKeyId(publicKey);
     const file = id === undefined ? undefined : this.#fileOf(id);
     return file === undefined ? undefined : this.#describe(file);
@@ -173,6 +172,17 @@ export class KeyStore {
   }
 
   /**
+   * The key itself with the labels of its file, for a copy under another passphrase.
+   *
+   * @throws as `load`
+   */
+  async open(entry: KeyEntry, passphrases: Passphrases): Promise<LabelledKey> {
+    if (entry.held === true) throw inNoFile();
+    const { key, file } = await this.#open(entry, passphrases);
+    return { key, labels: labelsOf(file) };
+  }
+
+  /**
    * Writes a new key file and its public half, reads the key back from the disk, and makes it sign once.
    *
    * @throws KeyError KEY_EXISTS (the key is here already), KEY_NAME (the role cannot be written in a header),
@@ -181,16 +191,25 @@ export class KeyStore {
    */
   async save(key: PrivateKey, options: SaveOptions, passphrase: Secret): Promise<KeyEntry> {
     assertLabels(options);
-    const taken = this.#fileOf(key.notaryKeyId);
-    if (taken !== undefined) throw exists(taken);
-    const folder = this.#folderFor(key, options.role);
-    const { fs } = this.#options;
+    this.#assertNew(key);
     const bytes = await renderKeyFile(key, options, passphrase, this.#iterations);
+    return await this.put({ key, role: options.role, bytes, passphrase });
+  }
+
+  /**
+   * Writes a key file that is ready made, as a backup holds it; otherwise as `save`.
+   *
+   * @throws KeyError KEY_EXISTS, KEY_FILE_INVALID; LocalStateError DISK_FULL, FILE_UNWRITABLE, FILE_UNREADABLE
+   */
+  async put({ key, role, bytes, passphrase }: ReadyKeyFile): Promise<KeyEntry> {
+    this.#assertNew(key);
+    const folder = this.#folderFor(key, role);
+    const { fs } = this.#options;
     makePrivateDirectory(fs, folder);
     const file = join(folder, `${key.notaryKeyId}.key`);
     if (!createNewFile(fs, file, bytes)) throw exists(file);
     await this.#readBack(file, key, passphrase);
-    this.#rememberPublicHalf(key);
+    this.#publicHalves.remember(key);
     return this.#describe(file);
   }
 
@@ -229,6 +248,11 @@ export class KeyStore {
     writeFileAtomic(this.#options.fs, entry.file, bytes, 0o600);
   }
 
+  #assertNew(key: PrivateKey): void {
+    const taken = this.#fileOf(key.notaryKeyId);
+    if (taken !== undefined) throw exists(taken);
+  }
+
   get #iterations(): number {
     return this.#options.unsafeIterations ?? KDF_ITERATIONS;
   }
@@ -237,7 +261,7 @@ export class KeyStore {
     const file = readKeyFile(this.#options.fs, entry.file, this.#options.platform);
     const key = await openKeyFile(file, entry.notaryKeyId, passphrases);
     if (key.notaryKeyId !== entry.notaryKeyId) throw misnamed(entry, key);
-    if (entry.publicKey === undefined) this.#rememberPublicHalf(key);
+    if (entry.publicKey === undefined) this.#publicHalves.remember(key);
     return { key, file };
   }
 
@@ -247,7 +271,7 @@ export class KeyStore {
     try {
       await assertHolds(readKeyFile(fs, file, platform), key, passphrase);
     } catch (error) {
-      fs.unlinkSync(file);
+      removeIfThere(fs, file);
       throw error;
     }
   }
@@ -266,7 +290,7 @@ export class KeyStore {
   }
 
   /** Docker's CLI would try to make a root certificate for any root key it lists (protocol 2.1). */
-  #folderFor(key: PrivateKey, role: string): string {
+  #folderFor(key: PrivateKey, role: string | undefined): string {
     return role === 'root' && key.algorithm === 'ed25519' ? this.#own : this.#shared;
   }
 
@@ -290,47 +314,16 @@ export class KeyStore {
 
   #describe(file: string): KeyEntry {
     const id = basename(file, '.key');
-    const publicKey = this.#publicHalf(id);
+    const publicKey = this.#publicHalves.find(id);
     const known = publicKey === undefined ? {} : { publicKey, tufKeyId: tufKeyId(publicKey) };
     try {
-      const { role, repository, encrypted } = readKeyFile(this.#options.fs, file, this.#options.platform);
-      const labels = {
-        ...(role === undefined ? {} : { role }),
-        ...(repository === undefined ? {} : { repository }),
-      };
-      return { notaryKeyId: id, file, protection: encrypted ? 'passphrase' : 'none', ...labels, ...known };
+      const found = readKeyFile(this.#options.fs, file, this.#options.platform);
+      const protection = found.encrypted ? 'passphrase' : 'none';
+      return { notaryKeyId: id, file, protection, ...labelsOf(found), ...known };
     } catch (error) {
       if (!hasCode(error, 'KEY_FILE_MODE', 'KEY_FILE_INVALID', 'KEY_UNSUPPORTED', 'FILE_UNREADABLE'))
         throw error;
       return { notaryKeyId: id, file, protection: 'unreadable', problem: error.message, ...known };
-    }
-  }
-
-  #publicHalf(id: string): PublicKey | undefined {
-    if (!idPattern.test(id)) return undefined;
-    const key = parsePublicHalf(this.#readPublicHalf(id));
-    return key !== undefined && notaryKeyId(key) === id ? key : undefined;
-  }
-
-  #readPublicHalf(id: string): string {
-    try {
-      return this.#options.fs.readFileSync(join(this.#publicHalves, `${id}.pub`), 'latin1');
-    } catch (error) {
-      // Without it a passphrase is asked for once more.
-      if (isSystemError(error)) return '';
-      throw error;
-    }
-  }
-
-  /** Keeps the public half; a home that cannot be written to does without, and the next passphrase gives it again. */
-  #rememberPublicHalf(key: PrivateKey): void {
-    const { fs } = this.#options;
-    const file = join(this.#publicHalves, `${key.notaryKeyId}.pub`);
-    try {
-      makePrivateDirectory(fs, this.#publicHalves);
-      writeFileAtomic(fs, file, Buffer.from(renderPublicHalf(key.publicKey), 'utf8'));
-    } catch (error) {
-      if (!hasCode(error, 'FILE_UNWRITABLE', 'DISK_FULL')) throw error;
     }
   }
 }
@@ -363,7 +356,7 @@ function exists(file: string): KeyError {
 function inNoFile(): KeyError {
   return new KeyError({
     code: 'KEY_MISSING',
-    message: `the key in ${KEY_VARIABLE} is in no file whose passphrase could be changed`,
+    message: `the key in ${KEY_VARIABLE} is in no file`,
     hints: ['Give the job another key: dtrust trust signer add --help'],
   });
 }
@@ -376,17 +369,4 @@ function misnamed(entry: KeyEntry, key: PrivateKey): KeyError {
     found: key.notaryKeyId,
     hints: [`Rename it to ${key.notaryKeyId}.key if that key is yours.`],
   });
-}
-
-/** Root keys first, then by role, repository and name. */
-function sortKey(entry: KeyEntry): readonly string[] {
-  return [entry.role === 'root' ? '0' : '1', entry.role ?? '', entry.repository ?? '', entry.notaryKeyId];
-}
-
-function compare(left: readonly string[], right: readonly string[]): number {
-  for (const [i, mine] of left.entries()) {
-    const theirs = right[i] ?? '';
-    if (mine !== theirs) return mine < theirs ? -1 : 1;
-  }
-  return 0;
 }

@@ -228,11 +228,20 @@ async function tolerateWrong<T>(attempt: () => Promise<T>): Promise<Outcome<T>> 
   }
 }
 
-function assertLongEnough(found: Found): Secret {
-  if (found.secret.characters >= MIN_PASSPHRASE_CHARACTERS) return found.secret;
+function assertLongEnough({ secret, variable }: Found): Secret {
+  return assertPassphraseLength(secret, variable);
+}
+
+/**
+ * A passphrase for something new that nobody typed.
+ *
+ * @throws KeyError KEY_PASSPHRASE_SHORT
+ */
+export function assertPassphraseLength(secret: Secret, source: string): Secret {
+  if (secret.characters >= MIN_PASSPHRASE_CHARACTERS) return secret;
   throw new KeyError({
     code: 'KEY_PASSPHRASE_SHORT',
-    message: `the passphrase in ${found.variable} is too short for a new key`,
+    message: `the passphrase in ${source} is too short for a new key`,
     expected: `at least ${MIN_PASSPHRASE_CHARACTERS} characters`,
     hints: ['Use a password manager to make and keep a long random passphrase.'],
   });

@@ -28,7 +28,8 @@ import { Secret } from './secret.ts';
 export const KDF_ITERATIONS = 600_000;
 
 // What a file may ask this machine to do before it is known to be a key: about two seconds, 256 MiB.
-const maxIterations = 10_000_000;
+/** Most iterations of PBKDF2 that a file may ask for. */
+export const MAX_KDF_ITERATIONS = 10_000_000;
 const maxScryptBytes = 256 * 1024 * 1024;
 
 const OID_PBES2 = '1.2.840.113549.1.5.13';
@@ -174,7 +175,8 @@ function parsePbkdf2(reader: DerReader): Kdf {
   const keyLength = optionalInteger(reader);
   const prf = reader.atEnd ? 'sha1' : parsePrf(reader.sequence());
   reader.end();
-  if (iterations < 1 || iterations > maxIterations) throw unsupported(`PBKDF2 with ${iterations} iterations`);
+  if (iterations < 1 || iterations > MAX_KDF_ITERATIONS)
+    throw unsupported(`PBKDF2 with ${iterations} iterations`);
   return { kind: 'pbkdf2', salt, iterations, prf, keyLength };
 }
 

@@ -24,52 +24,33 @@ export interface OpenFileStat {
  * @throws LocalStateError FILE_UNREADABLE (absent, a folder, no permission, too long)
  */
 export function readBounded(fs: FileSystem, path: string, options: ReadBoundedOptions): Buffer {
-  const fd = openForReading(fs, path, options.what);
   try {
-    options.inspect?.(fs.fstatSync(fd));
-    return readToEnd(fs, fd, path, options);
-  } finally {
-    fs.closeSync(fd);
-  }
-}
-
-function openForReading(fs: FileSystem, path: string, what: string): number {
-  try {
-    return fs.openSync(path, 'r');
+    const fd = fs.openSync(path, 'r');
+    try {
+      options.inspect?.(fs.fstatSync(fd));
+      return readToEnd(fs, fd, path, options);
+    } finally {
+      fs.closeSync(fd);
+    }
   } catch (error) {
-    throw unreadableError(path, what, error);
+    throw unreadableError(path, options.what, error);
   }
 }
 
-function readToEnd(fs: FileSystem, fd: number, path: string, options: ReadBoundedOptions): Buffer {
+function readToEnd(fs: FileSystem, fd: number, path: string, { maxBytes, what }: ReadBoundedOptions): Buffer {
   // One byte more than allowed, so that "too long" is seen without reading on.
-  const buffer = Buffer.alloc(options.maxBytes + 1);
+  const buffer = Buffer.alloc(maxBytes + 1);
   let length = 0;
   while (length < buffer.length) {
-    const count = readSome(fs, fd, buffer, length, path, options.what);
+    const count = fs.readSync(fd, buffer, length, buffer.length - length, null);
     if (count === 0) return buffer.subarray(0, length);
     length += count;
   }
   throw new LocalStateError({
     code: 'FILE_UNREADABLE',
-    message: `${options.what}, ${escapeText(path)}, is too long`,
-    expected: `at most ${options.maxBytes} bytes`,
+    message: `${what}, ${escapeText(path)}, is too long`,
+    expected: `at most ${maxBytes} bytes`,
   });
-}
-
-function readSome(
-  fs: FileSystem,
-  fd: number,
-  buffer: Buffer,
-  offset: number,
-  path: string,
-  what: string,
-): number {
-  try {
-    return fs.readSync(fd, buffer, offset, buffer.length - offset, null);
-  } catch (error) {
-    throw unreadableError(path, what, error);
-  }
 }
 
 /** FILE_UNREADABLE for what the operating system answered; anything else is a bug and stays one. */

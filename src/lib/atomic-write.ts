@@ -98,7 +98,7 @@ export function syncDirectory(fs: FileSystem, directory: string): void {
 }
 
 /** Removes a file of ours after a failure; the failure that is on its way up is the one worth reporting. */
-function removeIfThere(fs: FileSystem, path: string): void {
+export function removeIfThere(fs: FileSystem, path: string): void {
   try {
     fs.unlinkSync(path);
   } catch (error) {

@@ -18,7 +18,7 @@ export function initialisedLines(made: Initialised): readonly string[] {
   if (made.rootFile !== undefined) lines.push(`Root key file: ${made.rootFile}`);
   if (made.newRootKey) {
     lines.push(
-      'Back this file up now, offline, with its passphrase: whoever loses it cannot add keys or renew the root',
+      'Back your keys up now, away from this machine: dtrust trust key backup FILE (whoever loses the root key cannot change keys or renew the root any more)',
     );
   }
   lines.push(`Others trust it with: ${made.pinLine}`);

@@ -45,7 +45,7 @@ describe('protocol 4.4: the first push says', () => {
     expect(keyId).not.toBe('');
     const [, file = ''] = /Root key file: (\S+)/.exec(stderr) ?? [];
     expect(fs.readFileSync(file, 'utf8')).toContain('role: root');
-    expect(stderr).toMatch(/Back this file up/);
+    expect(stderr).toMatch(/Back your keys up now.*: dtrust trust key backup FILE/);
     expect(pinArguments(stderr)).toEqual(expect.arrayContaining(['pin', 'add', name, keyId]));
     expect(stdout).toContain(`Successfully signed ${name}:1.0\n`);
   });
@@ -53,7 +53,7 @@ describe('protocol 4.4: the first push says', () => {
   test('none of it again at the second push', async () => {
     stage.local(REPO, '2.0', stage.image(REPO, '2.0'));
     const run = await owner.succeed(['push', `${name}:2.0`]);
-    expect(run.stderr).not.toMatch(/Root key|Back this file/);
+    expect(run.stderr).not.toMatch(/Root key|Back your keys up/);
   });
 });
 
