@@ -53,6 +53,8 @@ export const ENFORCED: readonly CommandGroup[] = [
       'trust refresh',
       'trust status',
       'trust restore',
+      'trust stage',
+      'trust cosign',
       'trust version',
     ],
   },

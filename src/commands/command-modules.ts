@@ -16,6 +16,8 @@ const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map<string, ()
   ['trust refresh', () => import('./trust-refresh.ts')],
   ['trust status', () => import('./trust-status.ts')],
   ['trust restore', () => import('./trust-restore.ts')],
+  ['trust stage', () => import('./trust-stage.ts')],
+  ['trust cosign', () => import('./trust-cosign.ts')],
   ['trust version', () => import('./trust-version.ts')],
   ['trust key generate', () => import('./trust-key-generate.ts')],
   ['trust key load', () => import('./trust-key-load.ts')],

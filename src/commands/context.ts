@@ -29,6 +29,8 @@ export interface Context {
   readonly err: (text: string) => void;
   readonly isTerminal: (fd: 1 | 2) => boolean;
   readonly columns: () => number;
+  /** Set by `dtrust trust stage`: what cannot be signed here is kept for others to sign. */
+  readonly staging?: true;
   /** Aborted with an Interrupted when the process is told to stop. */
   readonly signal: AbortSignal;
 }

@@ -1,5 +1,6 @@
 /** One change for several repositories, as docker does it: one that fails does not keep the others from it. */
 import { DtrustError } from '../lib/errors.ts';
+import { Staged } from '../publish/staged.ts';
 import type { Repository } from '../reference/reference.ts';
 import { note } from './context.ts';
 import type { Services } from './services.ts';
@@ -8,7 +9,7 @@ import { withHints } from './trust-hints.ts';
 /**
  * Runs `work` for each; `doing` is what is said of those that failed: `add signer alice to`.
  *
- * @throws DtrustError the first failure, once all were tried; anything that is none at once
+ * @throws DtrustError the first failure, once all were tried; Staged where none failed; anything else at once
  */
 export async function forEachRepository(
   services: Services,
@@ -16,11 +17,17 @@ export async function forEachRepository(
   doing: string,
   work: (repository: Repository) => Promise<void>,
 ): Promise<void> {
+  let staged: Staged | undefined;
   const failed: { readonly name: string; readonly error: DtrustError }[] = [];
   for (const repository of repositories) {
     try {
       await work(repository);
     } catch (error) {
+      // Staged, which has been said: the others are still to come.
+      if (error instanceof Staged) {
+        staged = error;
+        continue;
+      }
       if (!(error instanceof DtrustError)) throw error;
       withHints(error, repository);
       failed.push({ name: repository.canonical, error });
@@ -30,6 +37,7 @@ export async function forEachRepository(
     }
   }
   const [first] = failed;
+  if (first === undefined && staged !== undefined) throw staged;
   if (first === undefined) return;
   if (repositories.length > 1) {
     note(services.context, `failed to ${doing}: ${failed.map(({ name }) => name).join(', ')}`);

@@ -1,7 +1,9 @@
 /** What a publishing command needs, put together from the services of a call. */
-import type { PublishTools } from '../publish/prepare.ts';
+import type { PublishTools, Staging } from '../publish/prepare.ts';
 import type { Repository } from '../reference/reference.ts';
 import { openJournal } from '../trust/journal.ts';
+import type { RegistrySource } from '../trust/registry-source.ts';
+import type { StagedStore } from '../trust/staged-store.ts';
 import { note } from './context.ts';
 import { memoryScopeOf, openOptionsFor, sourceFor } from './open-collection.ts';
 import type { Services } from './services.ts';
@@ -40,5 +42,25 @@ export async function createPublishTools(services: Services, repository: Reposit
     signal: context.signal,
     unattended: context.env.init === '1',
     say: (line) => note(context, line),
+    ...(context.staging === true ? { staging: await stagingFor(services, source) } : {}),
   };
+}
+
+/** Where what waits for signatures is kept: beside the trust data. */
+export async function stagedStoreFor(
+  services: Services,
+  { repository }: RegistrySource,
+): Promise<StagedStore> {
+  const { createStagedStore } = await import('../trust/staged-store.ts');
+  return createStagedStore({ client: await services.registry(), repository });
+}
+
+async function stagingFor(services: Services, source: RegistrySource): Promise<Staging> {
+  const [{ createStaging }, { renderStaged }, store] = await Promise.all([
+    import('../publish/stage.ts'),
+    import('./render-staged.ts'),
+    stagedStoreFor(services, source),
+  ]);
+  const { familiar } = services.about ?? source.repository;
+  return createStaging(store, (view) => services.context.out(renderStaged(view, familiar)));
 }

@@ -12,6 +12,8 @@ const COMMANDS: readonly (readonly [path: string, summary: string])[] = [
   ['refresh', 'Renew the expiry of trust data'],
   ['status', 'Show until when trust data is good, and who can renew it'],
   ['restore', 'Publish the state known here again, when the registry lost or changed it'],
+  ['stage', 'Keep a change that takes keys of several machines, for others to sign'],
+  ['cosign', 'Look at what others have staged, and sign it'],
   ['version', 'Print the version of dtrust'],
   ['key generate', 'Make a key pair for signing'],
   ['key load', 'Load a private key from a file'],

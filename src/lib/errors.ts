@@ -108,6 +108,9 @@ export type TrustCode =
   | 'PUBLISH_CONFLICT'
   | 'TAG_HELD_BY_ROLE'
   // staged states (protocol 4.6)
+  | 'STAGED_ABSENT' // nothing is staged, or it was published or taken back
+  | 'STAGED_CHANGED' // other bytes than those that were shown
+  | 'STAGED_PENDING' // another change waits for signatures
   | 'STAGED_INVALID' // what stands there is no staged state, or none that may be signed
   | 'STAGED_OUTDATED' // built on another state than the current one
   | 'DIGEST_UNCONFIRMED'; // the producer's digest could not be established: nothing is signed

@@ -49,6 +49,7 @@ export function keysMissing(
     message: `cannot sign role ${escapeShort(role.name)} of ${escapeShort(canonical)}: ${here} of ${role.threshold} keys needed are on this machine; ${accepted}`,
     hints: [
       ...(keys.heldIsEmpty ? [NO_SECRETS] : []),
+      ...(here > 0 ? [STAGE] : []),
       ...(path === undefined && isOwners(role) ? ownersWays() : signersWays(familiar)),
     ],
   });
@@ -92,6 +93,11 @@ function isOwners({ name }: NeededRole): boolean {
 
 const NO_SECRETS =
   'DTRUST_KEY is set and empty: CI services give no secrets to a job of a pull request from a fork.';
+
+/** Rule 4.6: some of the keys are here. */
+const STAGE =
+  'The other keys may be on other machines: put `dtrust trust stage` in place of `dtrust` (or `dtrust trust`) before this command, and have their owners sign it with dtrust trust cosign.';
+
 const LOAD = 'If you have one of these keys in a file: dtrust trust key load FILE';
 
 function ownersWays(): readonly string[] {

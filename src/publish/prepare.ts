@@ -106,6 +106,9 @@ export async function prepare(tools: PublishTools, request: PrepareRequest): Pro
     partly: tools.staging !== undefined,
   };
   const short = tools.staging !== undefined && (await fallsShort(needs));
+  if (tools.staging !== undefined && !short) {
+    tools.say('the keys on this machine are enough: nothing is staged, the change is published');
+  }
   return { kind: 'existing', collection, signers: await unlockSigningKeys(needs), again, short };
 }
 

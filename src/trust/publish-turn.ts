@@ -74,6 +74,8 @@ export interface TurnOptions<Base extends TurnBase, State extends TurnState> {
   readonly journal?: TurnJournal<State>;
   readonly signal?: AbortSignal;
   readonly maxAttempts?: number;
+  /** The turn where there is nothing yet, for those who know one; without it a PUT is measured. */
+  readonly firstTurnSeconds?: number;
   /** How much more than T the second read waits, beside what a late timer takes. */
   readonly quietMarginMs?: number;
   /** Told when the wait for the second read begins. */
@@ -142,6 +144,7 @@ class Turn<Base extends TurnBase, State extends TurnState> {
     this.#clock = options.clock;
     this.#source = options.source;
     this.#highest = new Map(options.journal?.highestVersions);
+    this.#firstTurnSeconds = options.firstTurnSeconds;
   }
 
   async run(): Promise<TurnTaken<State>> {

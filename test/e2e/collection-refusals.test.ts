@@ -326,19 +326,22 @@ describe('what stands under _trust', () => {
     });
   });
 
-  test('protocol 3.4: _trust is no image tag, in any command', async () => {
-    const name = `${stage.name(REPO)}:_trust`;
-    for (const args of [
-      ['pull', name],
-      ['image', 'pull', name],
-      ['push', name],
-      ['trust', 'sign', name],
-      ['trust', 'revoke', name],
-      ['trust', 'inspect', name],
-    ]) {
-      await refused(warm, args, { code: 'TAG_RESERVED' });
-    }
-  });
+  test.each(['_trust', '_trust-staged'])(
+    'protocol 3.4: _trust is no image tag, in any command: %s',
+    async (tag) => {
+      const name = `${stage.name(REPO)}:${tag}`;
+      for (const args of [
+        ['pull', name],
+        ['image', 'pull', name],
+        ['push', name],
+        ['trust', 'sign', name],
+        ['trust', 'revoke', name],
+        ['trust', 'inspect', name],
+      ]) {
+        await refused(warm, args, { code: 'TAG_RESERVED' });
+      }
+    },
+  );
 });
 
 function layer(name: string): object {

@@ -129,10 +129,13 @@ describe('what is signed', () => {
     await refused(owner, nothing, { code: 'DIGEST_UNCONFIRMED' });
   });
 
-  test('protocol 3.4: a local image called _trust stops push -a before the upload', async () => {
-    stage.local(REPO, '_trust', stage.image(REPO, 'x'));
-    await refused(owner, ['push', '-a', stage.name(REPO)], { code: 'TAG_RESERVED' });
-  });
+  test.each(['_trust', '_trust-staged'])(
+    'protocol 3.4: a local image called %s stops push -a before the upload',
+    async (tag) => {
+      stage.local(REPO, tag, stage.image(REPO, 'x'));
+      await refused(owner, ['push', '-a', stage.name(REPO)], { code: 'TAG_RESERVED' });
+    },
+  );
 });
 
 describe('where it would go', () => {
