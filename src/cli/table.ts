@@ -55,6 +55,10 @@ export const ENFORCED: readonly CommandGroup[] = [
       'trust restore',
       'trust stage',
       'trust cosign',
+      'trust rotate',
+      'trust rotate root',
+      'trust rotate targets',
+      'trust rotate online',
       'trust version',
     ],
   },
@@ -66,7 +70,6 @@ export const NOT_BUILT: readonly RefusedGroup[] = [
     why: 'it is not built yet',
     hint: 'Run `dtrust trust --help` for the commands that there are.',
     commands: [
-      'trust rotate',
       'trust allow',
       'trust explain',
       'trust policy',

@@ -34,6 +34,7 @@ export async function createPublishTools(services: Services, repository: Reposit
       clock: context.clock,
       ...(scope === undefined ? {} : { scope }),
     }),
+    currentKeys: services.currentKeys,
     keys,
     passphrases,
     terminal,

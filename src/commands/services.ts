@@ -22,6 +22,7 @@ import { configDirectory, type DockerConfig, loadDockerConfig } from '../setting
 import { helperEnvironment } from '../settings/environment.ts';
 import { insecureRegistries } from '../settings/insecure-registries.ts';
 import { proxyFor } from '../settings/proxies.ts';
+import { CurrentKeys } from '../trust/current-keys.ts';
 import { type Memory, openMemory } from '../trust/memory.ts';
 import { loadPins, type Pins } from '../trust/pins.ts';
 import { type Context, note } from './context.ts';
@@ -149,6 +150,12 @@ export class Services {
   get pins(): Pins {
     this.#pins ??= loadPins(this.context.fs, this.trustDirectory);
     return this.#pins;
+  }
+
+  /** Which of this user's keys are in use, where several of a kind are here. */
+  get currentKeys(): CurrentKeys {
+    const { fs, clock } = this.context;
+    return new CurrentKeys({ fs, clock, directory: this.trustDirectory });
   }
 
   get memory(): Memory {

@@ -220,6 +220,7 @@ export type KeyCode =
   | 'KEY_EXISTS'
   | 'KEY_NAME'
   | 'KEY_NOT_LISTED'
+  | 'THRESHOLD_UNREACHABLE' // fewer keys are listed than would have to sign
   | 'PROMPT_DECLINED'
   | 'PROMPT_UNAVAILABLE';
 

@@ -16,11 +16,14 @@ import { escapeShort } from '../lib/escape.ts';
 import type { Repository } from '../reference/reference.ts';
 import { type KeyId, tufKeyId } from '../trust/core/keys.ts';
 import type { Signer } from '../trust/core/signer.ts';
+import type { CurrentKeys, OwnRole } from '../trust/current-keys.ts';
 
 export interface NewKeysRequest {
   readonly repository: Repository;
   readonly keys: KeyStore;
   readonly passphrases: Passphrases;
+  /** Which of several keys of a kind is in use. */
+  readonly currentKeys: Pick<CurrentKeys, 'current' | 'next'>;
   /** Whether a person is at the terminal. */
   readonly canPrompt: boolean;
   /** DTRUST_INIT=1: a machine may make a repository, and a root key, without a person. */
@@ -54,15 +57,13 @@ export async function prepareCollectionKeys(request: NewKeysRequest): Promise<Co
   // A key in DTRUST_KEY is a signer's; a repository that is begun gets keys that are on disk.
   const all = keys.files();
   const present = all.filter((entry) => entry.protection !== 'unreadable');
-  const root = present.find((entry) => entry.role === 'root');
+  const root = keyInUse(request, 'root', present);
   if (!request.canPrompt && !request.unattended) throw nobodyToInitialise(repository, root);
   if (root === undefined) await assertAllReadable(request, all);
-  const own = (role: string) =>
-    present.find((entry) => entry.role === role && entry.repository === repository.canonical);
   // In this order a person is asked: root first, as Docker asks.
   const rootKey = await prepare(request, 'root', root);
-  const targetsKey = await prepare(request, 'targets', own('targets'));
-  const onlineKey = await prepare(request, 'snapshot', own('snapshot'));
+  const targetsKey = await prepare(request, 'targets', keyInUse(request, 'targets', present));
+  const onlineKey = await prepare(request, 'snapshot', keyInUse(request, 'snapshot', present));
   const chosen = [rootKey, targetsKey, onlineKey];
   return {
     rootKey: rootKey.signer,
@@ -71,6 +72,28 @@ export async function prepareCollectionKeys(request: NewKeysRequest): Promise<Co
     ...(rootKey.unsaved === undefined ? {} : { newRootKeyId: tufKeyId(rootKey.signer.publicKey) }),
     store: () => storeAll(request, chosen),
   };
+}
+
+/**
+ * Of several keys of a kind the one that the last rotation has put in the place of the others (docs/files.md); never
+ * one that is still to be published anywhere, unless there is no other.
+ */
+function keyInUse(
+  { currentKeys, repository }: NewKeysRequest,
+  role: OwnRole,
+  present: readonly KeyEntry[],
+): KeyEntry | undefined {
+  const own = role === 'root' ? { role } : { role, repository: repository.canonical };
+  const those = present.filter(
+    (entry) => entry.role === role && (role === 'root' || entry.repository === repository.canonical),
+  );
+  const current = currentKeys.current(own);
+  const next = currentKeys.next(own)?.keyId;
+  return (
+    those.find(({ notaryKeyId }) => notaryKeyId === current) ??
+    those.find(({ notaryKeyId }) => notaryKeyId !== next) ??
+    those[0]
+  );
 }
 
 /**

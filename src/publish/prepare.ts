@@ -11,6 +11,7 @@ import type { Repository } from '../reference/reference.ts';
 import type { OpenOptions, VerifiedCollection } from '../trust/collection.ts';
 import type { Edit } from '../trust/core/editor.ts';
 import type { Signer } from '../trust/core/signer.ts';
+import type { CurrentKeys } from '../trust/current-keys.ts';
 import type { Journal } from '../trust/journal.ts';
 import type { RegistrySource } from '../trust/registry-source.ts';
 import { openCollection } from '../trust/updater.ts';
@@ -27,6 +28,7 @@ export interface PublishTools {
   /** For looking at what was published, as every client would: expiry counts. */
   readonly clientOptions: OpenOptions;
   readonly journal: Journal;
+  readonly currentKeys: CurrentKeys;
   readonly keys: KeyStore;
   readonly passphrases: Passphrases;
   readonly terminal: Terminal;
@@ -77,7 +79,10 @@ export interface PrepareRequest {
   /** The tags, where they are known; each may have a role of its own. */
   readonly paths?: readonly string[];
   /** For a change of keys: what it signs; it may refuse before any key is asked for. */
-  readonly administers?: (collection: VerifiedCollection) => Promise<AdministeredRoles>;
+  readonly administers?: (
+    collection: VerifiedCollection,
+    again: readonly Edit[],
+  ) => Promise<AdministeredRoles>;
 }
 
 /**
@@ -95,7 +100,7 @@ export async function prepare(tools: PublishTools, request: PrepareRequest): Pro
   const again = await offerLostUpdate(tools, collection);
   const { keys, passphrases, clock } = tools;
   const needs = {
-    ...(await request.administers?.(collection)),
+    ...(await request.administers?.(collection, again)),
     collection,
     keys,
     passphrases,
@@ -119,11 +124,12 @@ function pathOf(edit: Edit): readonly string[] {
 
 /** The three keys of a new collection, unlocked. Throws as `prepareCollectionKeys`. */
 export function newKeys(tools: PublishTools): Promise<CollectionKeys> {
-  const { repository, keys, passphrases, terminal, unattended } = tools;
+  const { repository, keys, passphrases, terminal, unattended, currentKeys } = tools;
   return prepareCollectionKeys({
     repository,
     keys,
     passphrases,
+    currentKeys,
     canPrompt: terminal.canPrompt(),
     unattended,
   });

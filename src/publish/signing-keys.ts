@@ -28,6 +28,10 @@ export interface AdministeredRoles {
   readonly rolesIfHere?: readonly ('root' | 'targets')[];
   /** Keys that will count no more in the state that is to be signed. */
   readonly without?: readonly PublicKey[];
+  /** Instead of the above: every role that is signed, snapshot and timestamp too, with the keys that it will have. */
+  readonly signs?: readonly NeededRole[];
+  /** New keys that are in no file yet; they sign first. */
+  readonly fresh?: readonly Signer[];
 }
 
 export interface SigningKeysRequest extends Partial<AdministeredRoles> {
@@ -63,12 +67,21 @@ export async function unlockSigningKeys(request: SigningKeysRequest): Promise<re
       : needed.find((role) => here(request, role) < role.threshold);
   if (refused !== undefined) throw await missing(request, refused);
   for (const role of needed) {
-    const present = role.keys.filter((key) => keys.has(key));
+    const present = [
+      ...role.keys.filter((key) => freshFor(request, key) !== undefined),
+      ...role.keys.filter((key) => freshFor(request, key) === undefined && keys.has(key)),
+    ];
     for (const key of present.slice(0, role.threshold)) chosen.set(tufKeyId(key), key);
   }
   const signers: Signer[] = [];
-  for (const key of chosen.values()) signers.push(await keys.load(key, passphrases));
+  for (const key of chosen.values()) {
+    signers.push(freshFor(request, key) ?? (await keys.load(key, passphrases)));
+  }
   return signers;
+}
+
+function freshFor({ fresh = [] }: SigningKeysRequest, key: PublicKey): Signer | undefined {
+  return fresh.find(({ publicKey }) => isSameKey(publicKey, key));
 }
 
 /** Whether some role that has to be signed takes more keys than are on this machine. Throws as `listTargets`. */
@@ -86,8 +99,8 @@ function unsignable(request: SigningKeysRequest, needed: readonly NeededRole[]):
   return staged.some((role) => here(request, role) > 0) ? undefined : staged[0];
 }
 
-function here({ keys }: SigningKeysRequest, role: NeededRole): number {
-  return role.keys.filter((key) => keys.has(key)).length;
+function here(request: SigningKeysRequest, role: NeededRole): number {
+  return role.keys.filter((key) => request.keys.has(key) || freshFor(request, key) !== undefined).length;
 }
 
 /** DTRUST_KEY is for machines that run jobs, and whoever reads a job's secrets must not have the root key. */
@@ -112,6 +125,7 @@ async function openUnreadable({ keys, passphrases }: SigningKeysRequest, role: N
 
 async function neededRoles(request: SigningKeysRequest): Promise<readonly NeededRole[]> {
   const { collection, nowMs, targets, paths, roles = [], rolesIfHere = [], partly = false } = request;
+  if (request.signs !== undefined) return request.signs;
   const { trusted } = collection;
   const root = trusted.root.signed;
   const top = (name: TopLevelRole) => neededRole(request, name, root.roles[name], keysIn(root, name));

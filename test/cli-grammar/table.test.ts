@@ -214,7 +214,7 @@ describe('what brings an image in is never passed on', () => {
   });
 
   test('refuses verbs of its own that are not there, trust on or off', () => {
-    expect(classOf('trust rotate')).toBe('not-built');
+    expect(classOf('trust promote')).toBe('not-built');
     expect(classOf('trust nope')).toBe('not-built');
   });
 });

@@ -54,8 +54,8 @@ describe('trust on', () => {
 
   test('a verb of its own that is to come is refused whether trust is on or off, and says so', () => {
     for (const contentTrust of [undefined, '0']) {
-      expect(refusedWith('trust rotate x', contentTrust).message).toBe(
-        '`trust rotate` is not run: it is not built yet',
+      expect(refusedWith('trust promote x', contentTrust).message).toBe(
+        '`trust promote` is not run: it is not built yet',
       );
     }
     expect(refusedWith('run x').message).toMatch(/^`run` is not run while content trust is on: /);

@@ -1,9 +1,12 @@
+import fs from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createRootKey } from '../../src/keys/create.ts';
+import { systemClock } from '../../src/lib/clock.ts';
 import { KeyError } from '../../src/lib/errors.ts';
 import { type NewKeysRequest, prepareCollectionKeys } from '../../src/publish/initialise.ts';
 import { parseRepository } from '../../src/reference/reference.ts';
 import { tufKeyId } from '../../src/trust/core/keys.ts';
+import { CurrentKeys } from '../../src/trust/current-keys.ts';
 import {
   knownPassphrases,
   PASSPHRASE,
@@ -28,7 +31,8 @@ afterEach(() => folder.remove());
 function request(change: Partial<NewKeysRequest> = {}): NewKeysRequest {
   const keys = storeIn(folder.path);
   const nobody = { canPrompt: false, unattended: false };
-  return { repository, keys, passphrases: knownPassphrases(), ...nobody, ...change };
+  const currentKeys = new CurrentKeys({ fs, directory: folder.path, clock: systemClock });
+  return { repository, keys, currentKeys, passphrases: knownPassphrases(), ...nobody, ...change };
 }
 
 describe('contract (Keys): without a terminal no root key is made', () => {

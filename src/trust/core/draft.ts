@@ -48,6 +48,10 @@ export class Draft {
   keysTakenAway = false;
   /** Set when all keys of snapshot and timestamp were replaced: what was trusted before will be dropped. */
   readonly replacedRoles = new Set<TopLevelRole>();
+  /** Set by a recovery: the highest versions known to be good. */
+  goodVersions: ReadonlyMap<string, number> | undefined;
+  /** Roles that the next snapshot lists no more; only a recovery, after which nobody compares, may do that. */
+  readonly forgotten = new Set<RoleName>();
   readonly warnings: string[] = [];
 
   constructor(base: CurrentState | undefined) {

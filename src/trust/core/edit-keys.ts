@@ -10,6 +10,7 @@ import { ALL_NAMES, type Draft, unionOfKeys, withKeys, withoutKeys } from './dra
 import { type KeyId, type PublicKey, tufKeyId } from './keys.ts';
 import type { RoleName, TopLevelRole } from './metadata.ts';
 import { withoutClasses } from './path-pattern.ts';
+import { assertReachable } from './reachable.ts';
 
 /** Adds one key to a role; the threshold stays. */
 export function addKey(draft: Draft, role: TopLevelRole, key: PublicKey): void {
@@ -80,7 +81,11 @@ function replaceRepositoryKeys(draft: Draft, gone: readonly PublicKey[], keys: r
   draft.setDelegations(edited, [...table, ...keys]);
 }
 
-function listedKeys(keyids: readonly KeyId[], table: ReadonlyMap<KeyId, PublicKey>): readonly PublicKey[] {
+/** The keys behind these IDs that the table has. */
+export function listedKeys(
+  keyids: readonly KeyId[],
+  table: ReadonlyMap<KeyId, PublicKey>,
+): readonly PublicKey[] {
   return keyids.flatMap((keyid) => table.get(keyid) ?? []);
 }
 
@@ -159,7 +164,8 @@ function addKeysToSigner(
   addOnlineKeys(draft, fresh);
 }
 
-function signerRole(name: string): RoleName {
+/** @throws KeyError KEY_NAME */
+export function signerRole(name: string): RoleName {
   if (/^[a-z0-9][a-z0-9_-]{0,127}$/.test(name) && name !== 'releases') return `targets/${name}` as RoleName;
   throw new KeyError({
     code: 'KEY_NAME',
@@ -230,7 +236,7 @@ function delegationJson(
  * entries move back to `targets`.
  *
  * @param canSignRoot without it snapshot and timestamp keep his keys, and a warning says so.
- * @throws KeyError KEY_NOT_LISTED.
+ * @throws KeyError KEY_NOT_LISTED, THRESHOLD_UNREACHABLE.
  */
 export function removeSigner(draft: Draft, name: string, canSignRoot: boolean): void {
   const role = signerRole(name);
@@ -253,6 +259,8 @@ export function removeSigner(draft: Draft, name: string, canSignRoot: boolean): 
   const edited = roles.map((json) => {
     return json.get('name') === RELEASES ? withFewerKeys(draft, json, goneReleasing) : json;
   });
+  // With the last signer the role goes, and its threshold with it.
+  if (others.length > 0 && draft.hasReleases) assertStillReachable(draft, goneReleasing);
   draft.setDelegations(edited, allKeys(draft));
   if (draft.hasReleases) cutBelowReleases(draft, name);
   draft.changed.add(RELEASES);
@@ -274,6 +282,13 @@ function cutBelowReleases(draft: Draft, name: string): void {
   draft.warnings.push(
     `${RELEASES} delegated to other roles, which ${name} may have added: these delegations are gone, and what only they signed is no longer signed (${escapeShort(named.join(', '))}).`,
   );
+}
+
+/** Protocol 2.8. @throws KeyError THRESHOLD_UNREACHABLE */
+function assertStillReachable(draft: Draft, gone: readonly PublicKey[]): void {
+  const releases = draft.keysFor(RELEASES);
+  const listed = listedKeys(releases.role.keyids, releases.keys);
+  assertReachable(RELEASES, withoutKeys(listed, gone), releases.role.threshold);
 }
 
 function withFewerKeys(draft: Draft, json: JsonObject, gone: readonly PublicKey[]): JsonObject {
@@ -298,7 +313,7 @@ function removeOnlineKeys(
   if (gone.length === 0) return;
   if (!canSignRoot) {
     draft.warnings.push(
-      `${name} can still sign snapshot and timestamp: take those rights away with the root key (dtrust trust rotate).`,
+      `${name} can still sign snapshot and timestamp: take those rights away with the root key: dtrust trust rotate online ${draft.root.extension?.collection ?? 'REPO'}`,
     );
     return;
   }

@@ -9,6 +9,7 @@ import assert from 'node:assert';
 import { TARGETS } from './delegations.ts';
 import { Draft } from './draft.ts';
 import { addKey, addSigner, removeKey, removeSigner, setKeys } from './edit-keys.ts';
+import { recover, replaceKeys, replaceSignerKeys, setThreshold } from './edit-rotate.ts';
 import { type CanSign, putTarget, removeTarget } from './edit-targets.ts';
 import type { CreateOptions, CurrentState, Edit, EditOptions, NewState } from './edits.ts';
 import { DAY_MS, ROOT_LIFETIME_MS, TARGETS_LIFETIME_MS } from './limits.ts';
@@ -56,8 +57,8 @@ export async function createCollection(options: CreateOptions): Promise<NewState
  * Roles whose keys are at hand are renewed where that gains more than 30 days (a root: more than a year). New versions
  * are one more than the highest in `current` or `highestVersions`.
  *
- * @throws KeyError KEY_MISSING, KEY_ROOT_MISSING, KEY_NAME, KEY_EXISTS, KEY_NOT_LISTED, KEY_UNSUPPORTED; TrustError
- * VERSION_JUMP, COLLECTION_MISMATCH, TAG_HELD_BY_ROLE, TARGET_NOT_SIGNED, ROLE_MISSING, and whatever the new state
+ * @throws KeyError KEY_MISSING, KEY_ROOT_MISSING, KEY_NAME, KEY_EXISTS, KEY_NOT_LISTED, KEY_UNSUPPORTED,
+ * THRESHOLD_UNREACHABLE; TrustError VERSION_JUMP, COLLECTION_MISMATCH, TAG_HELD_BY_ROLE, TARGET_NOT_SIGNED, ROLE_MISSING, and whatever the new state
  * would be refused for (ROLE_EXPIRED when a role that cannot be signed here has expired).
  */
 export async function editCollection(
@@ -108,6 +109,18 @@ function applyEdit(draft: Draft, edit: Edit, options: EditOptions): void {
       break;
     case 'rotateKeys':
       setKeys(draft, edit.role, edit.keys, edit.threshold ?? draft.root.roles[edit.role].threshold);
+      break;
+    case 'replaceKeys':
+      replaceKeys(draft, edit.role, edit);
+      break;
+    case 'replaceSignerKeys':
+      replaceSignerKeys(draft, edit);
+      break;
+    case 'recover':
+      recover(draft, edit);
+      break;
+    case 'setThreshold':
+      setThreshold(draft, edit.role, edit.threshold);
       break;
     case 'addSigner':
       addSigner(draft, edit);

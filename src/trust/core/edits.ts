@@ -2,6 +2,8 @@
  * What can be asked of the editor, and what it needs and gives.
  */
 import type { JsonObject } from '../../lib/strict-json.ts';
+import type { RELEASES } from './delegations.ts';
+import type { Recovery, Replacement, SignerReplacement } from './edit-rotate.ts';
 import type { KeyId, PublicKey } from './keys.ts';
 import type { MigratedFrom, RoleName, TopLevelRole } from './metadata.ts';
 import type { Signer } from './signer.ts';
@@ -32,6 +34,16 @@ export type Edit =
       readonly role: TopLevelRole;
       readonly keys: readonly PublicKey[];
       readonly threshold?: number;
+    }
+  /** Replaces some keys of a role; each must still be listed. */
+  | ({ readonly kind: 'replaceKeys'; readonly role: TopLevelRole } & Replacement)
+  | ({ readonly kind: 'replaceSignerKeys' } & SignerReplacement)
+  /** Replaces all keys of snapshot and timestamp. */
+  | ({ readonly kind: 'recover' } & Recovery)
+  | {
+      readonly kind: 'setThreshold';
+      readonly role: 'root' | typeof RELEASES;
+      readonly threshold: number;
     }
   /** A delegation `targets/<name>`; with `paths` one restricted to exactly these patterns. */
   | {

@@ -37,6 +37,12 @@ export interface WrittenFiles {
   readonly timestamp: Uint8Array;
 }
 
+/** The different keys of the set, in its order. */
+export function tableKeys({ role, keys }: KeySet): readonly PublicKey[] {
+  const listed = role.keyids.flatMap((keyid) => keys.get(keyid) ?? []);
+  return [...new Map(listed.map((key) => [tufKeyId(key), key])).values()];
+}
+
 /** How many different keys of the set the signers hold. */
 export function countSigners(set: KeySet, signers: readonly Signer[]): number {
   const contents = signersFor(set, signers).map(({ key }) => keyContent(key));
@@ -147,12 +153,15 @@ class Plan {
 
   /** Protocol 4.2: one more than the highest ever seen or written here. */
   #next(role: string, current: number | undefined): number {
-    const highest = this.#options.highestVersions?.get(role);
-    const recovers = this.#draft.replacedRoles.size === 2 && (role === 'snapshot' || role === 'timestamp');
+    const { replacedRoles, goodVersions } = this.#draft;
+    const highest =
+      goodVersions === undefined ? this.#options.highestVersions?.get(role) : (goodVersions.get(role) ?? 0);
+    const isOnline = role === 'snapshot' || role === 'timestamp';
+    const recovers = goodVersions !== undefined || (replacedRoles.size === 2 && isOnline);
+    const jumped = current !== undefined && highest !== undefined && current > highest + MAX_VERSION_JUMP;
     // protocol 2.5 (fast-forward): whoever held the keys for an hour could use up all versions there are. With all
     // snapshot and timestamp keys replaced, clients drop what they trusted, and counting goes on from what was good.
-    if (recovers && highest !== undefined) return highest + 1;
-    const jumped = current !== undefined && highest !== undefined && current > highest + MAX_VERSION_JUMP;
+    if (recovers && jumped) return highest + 1;
     const next = Math.max(current ?? 0, highest ?? 0) + 1;
     if (jumped || !Number.isSafeInteger(next)) throw versionJump(role, current ?? next, highest);
     return next;
@@ -161,12 +170,16 @@ class Plan {
   listedMeta(): JsonObject {
     const snapshot = this.#draft.base?.trusted.snapshot;
     const meta = snapshot && parseSignedJson(snapshot.bytes, 'snapshot').get('meta');
-    return isJsonObject(meta) ? meta : new Map();
+    return new Map([...(isJsonObject(meta) ? meta : [])].filter(([name]) => !this.#isForgotten(name)));
+  }
+
+  #isForgotten(metaName: string): boolean {
+    return this.#draft.forgotten.has(metaName.replace(/\.json$/, '') as RoleName);
   }
 
   *unchangedVersions(): Generator<[string, number]> {
     for (const [name, file] of this.#draft.base?.trusted.snapshot?.signed.meta ?? []) {
-      yield [name.replace(/\.json$/, ''), file.version];
+      if (!this.#isForgotten(name)) yield [name.replace(/\.json$/, ''), file.version];
     }
   }
 
