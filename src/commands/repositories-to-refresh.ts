@@ -16,7 +16,7 @@ const OWNERS: ReadonlySet<string> = new Set(['root', 'targets', 'snapshot']);
 
 /** All of them, by name; what keeps one from being told stands in its place. Throws as `repositoriesHere`. */
 export async function repositoriesToRefresh(services: Services): Promise<readonly Known[]> {
-  const entries = (await services.keys()).list();
+  const entries = (await services.signingKeys()).list();
   const online = entries.filter(({ role }) => role === 'snapshot');
   const own = new Set(
     online.flatMap(({ repository }) => repository ?? []).map((name) => nameOf(knownAs(name))),
