@@ -13,7 +13,8 @@ import type { Services } from './services.ts';
 export async function keysToShow(services: Services): Promise<KeyStore> {
   const { context } = services;
   const { repositoryPassphrase, repositoryPassphraseFile } = context.env;
-  if ((repositoryPassphrase ?? repositoryPassphraseFile) === undefined) return await services.keys();
+  // An empty one is none, as everywhere.
+  if (!repositoryPassphrase && !repositoryPassphraseFile) return await services.keys();
   try {
     return await services.signingKeys();
   } catch (error) {

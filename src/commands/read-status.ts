@@ -3,6 +3,7 @@
  * what a client refuses because it has expired is read once more without expiry, and of that nothing is remembered.
  * Nobody is asked whom to trust: an unknown repository is refused.
  */
+import type { KeyStore } from '../keys/key-store.ts';
 import { hasCode, type TrustError } from '../lib/errors.ts';
 import type { Repository } from '../reference/reference.ts';
 import type { OpenOptions, VerifiedCollection } from '../trust/collection.ts';
@@ -11,7 +12,6 @@ import type { TrustedMetadata } from '../trust/core/trusted-metadata.ts';
 import { openJournal } from '../trust/journal.ts';
 import { asItIsNow, assertNothingLost } from '../trust/publisher.ts';
 import { openCollection } from '../trust/updater.ts';
-import { keysToShow } from './keys-to-show.ts';
 import { memoryScopeOf, openOptionsFor, sourceFor } from './open-collection.ts';
 import type { Services } from './services.ts';
 
@@ -22,9 +22,9 @@ import type { Services } from './services.ts';
 export async function readStatus(
   services: Services,
   repository: Repository,
+  keys: KeyStore,
 ): Promise<{ readonly status: CollectionStatus; readonly warnings: readonly string[] }> {
   const { context, memory, pins } = services;
-  const keys = await keysToShow(services);
   const source = await sourceFor(services, repository);
   const given = await openOptionsFor(services, repository, source, { purpose: 'own', mayAsk: false });
   const { firstUse: _, ...options } = given;

@@ -4,6 +4,7 @@
  *
  * Exit status 0: every repository was read, nothing has expired, and with `--expiring` nothing ends within that time.
  */
+import type { KeyStore } from '../keys/key-store.ts';
 import { DtrustError, UsageError } from '../lib/errors.ts';
 import { inParallel } from '../lib/parallel.ts';
 import { parseRepository, type Repository } from '../reference/reference.ts';
@@ -11,6 +12,7 @@ import { endsWithin } from '../trust/collection-status.ts';
 import { type Context, type ExitStatus, note } from './context.ts';
 import { parseDuration } from './duration.ts';
 import { assertJsonFormat } from './format.ts';
+import { keysToShow } from './keys-to-show.ts';
 import { type Known, repositoriesHere } from './known-repositories.ts';
 import type { OwnArguments } from './own-options.ts';
 import { readStatus } from './read-status.ts';
@@ -45,7 +47,8 @@ export function run(context: Context): Promise<ExitStatus> {
     const known = all ? await repositoriesHere(services) : named(args);
     if (known.length === 0)
       note(context, 'no repository is remembered, pinned, or has a key of its own here');
-    const rows = await inParallel(known, AT_ONCE, (each) => rowOf(services, each, !all));
+    const keys = await keysToShow(services);
+    const rows = await inParallel(known, AT_ONCE, (each) => rowOf(services, keys, each, !all));
     services.about = undefined;
     const failed = rows.flatMap((row) => ('error' in row ? [row] : []));
     // One repository that is refused is refused as by every command.
@@ -76,11 +79,11 @@ function named(args: OwnArguments): readonly Known[] {
   return [...new Map(repositories.map((repository) => [repository.canonical, { repository }])).values()];
 }
 
-async function rowOf(services: Services, known: Known, warn: boolean): Promise<Row> {
+async function rowOf(services: Services, keys: KeyStore, known: Known, warn: boolean): Promise<Row> {
   if (!('repository' in known)) return known;
   const { repository } = known;
   try {
-    const { status, warnings } = await readStatus(services, repository);
+    const { status, warnings } = await readStatus(services, repository, keys);
     if (warn) for (const line of new Set(warnings)) note(services.context, `warning: ${line}`);
     const { lost } = status;
     if (lost !== undefined) note(services.context, `warning: ${lost.message} (${lost.code})`);

@@ -248,6 +248,25 @@ describe('protocol 6.4: a look is no first use', () => {
   });
 });
 
+describe('contract (Keys): the key in DTRUST_KEY', () => {
+  it('is here where its passphrase is, and nothing is asked for where it is not', async () => {
+    const name = await team.signed('held');
+    const alice = await team.developer('held', 'alice');
+    await team.add(alice, 'alice', 'held');
+    const folder = path.join(alice.config, 'trust', 'private');
+    const pem = fs.readdirSync(folder).map((file) => fs.readFileSync(path.join(folder, file)));
+    const job = await team.pinned('held');
+    const DTRUST_KEY = Buffer.concat(pem).toString('base64');
+    const renewable = async (env: Record<string, string>) => {
+      const run = await job.succeed(['trust', 'status', '--format', 'json', name], { DTRUST_KEY, ...env });
+      const { Roles } = JSON.parse(run.stdout) as StatusJson;
+      return Roles.filter(({ RenewableHere }) => RenewableHere).map(({ Name }) => Name);
+    };
+    expect(await renewable({})).toEqual(['targets/releases', 'targets/alice', 'snapshot', 'timestamp']);
+    expect(await renewable({ DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE: '' })).toEqual([]);
+  });
+});
+
 describe('protocol 4.3: a publish from here that is missing', () => {
   it('is reported, not thrown, and stays to be offered', async () => {
     const name = await team.signed('lost');
@@ -303,6 +322,9 @@ describe('--all', () => {
     expect(rows.filter((row) => row.includes('TRUST_DATA_GONE'))).toHaveLength(1);
     expect(run.stderr).toContain('dtrust: cannot tell how these stand: ');
     const json = await statusOf(machine, ['--all', '--expiring', '1d'], 1);
+    // The same members, in the same order, whatever was found.
+    const [found] = await statusOf(machine, [own]);
+    for (const each of json) expect(Object.keys(each)).toEqual(Object.keys(found ?? {}));
     expect(json.map(({ Problem }) => Problem?.Code).sort()).toEqual([
       ...['MEMORY_DAMAGED', 'NETWORK_REFUSED', 'TRUST_DATA_GONE'],
     ]);
