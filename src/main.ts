@@ -9,11 +9,12 @@ import fs from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type ParsedArgv, parseDockerArgv, stripContentTrustFlag } from './cli/argv.ts';
 import { contentTrustEnabled } from './cli/content-trust.ts';
+import type { Outcome } from './commands/context.ts';
 import { exitStatusOf } from './commands/exit-status.ts';
 import { homeOfUser } from './commands/home-of-user.ts';
 import { renderError } from './commands/report-error.ts';
 import { route } from './commands/route.ts';
-import { findDocker } from './engine/docker-binary.ts';
+import { type Docker, findDocker } from './engine/docker-binary.ts';
 import { passOn } from './engine/passthrough.ts';
 import { enforcedEnvironment } from './engine/run-docker.ts';
 import { UsageError } from './lib/errors.ts';
@@ -23,6 +24,9 @@ import { configDirectory, loadDockerConfig } from './settings/docker-config.ts';
 import { type Environment, type RawEnvironment, readEnvironment } from './settings/environment.ts';
 
 const STDERR = 2;
+
+/** Commands that dtrust decides on and docker carries out. */
+const ENDS_IN_DOCKER: ReadonlySet<string> = new Set(['run', 'create']);
 
 export interface StartOptions {
   /** Called once everything is loaded, when this process is about to become another program. */
@@ -72,8 +76,16 @@ async function dispatch(
     aliases: () => loadDockerConfig(realFileSystem, configFolder(parsed, env)).aliases,
   });
   switch (chosen.kind) {
-    case 'own':
-      return await runOwn(chosen.command, parsed, env);
+    case 'own': {
+      // Where there is no docker to go on with, nothing is begun.
+      if (ENDS_IN_DOCKER.has(chosen.command)) locateDocker(env);
+      const outcome = await runOwn(chosen.command, parsed, env);
+      if (typeof outcome === 'number') return outcome;
+      return await start(
+        [...argv.slice(0, parsed.restAt), ...outcome.rest],
+        enforcedEnvironment(process.env),
+      );
+    }
     case 'warned':
       writeAll(STDERR, `dtrust: ${chosen.line}\n`);
       return await start(argv, process.env);
@@ -85,7 +97,7 @@ async function dispatch(
 }
 
 /** A pull is what must start fast, so it is a bundle that holds nothing else. */
-async function runOwn(name: string, parsed: ParsedArgv, env: Environment): Promise<number> {
+async function runOwn(name: string, parsed: ParsedArgv, env: Environment): Promise<Outcome> {
   const call = { parsed, env, process };
   if (name === 'pull') {
     const { runPull } = await import('./commands/bundle-pull.ts');
@@ -102,9 +114,13 @@ function startDocker(
   env: Environment,
   options: StartOptions,
 ): Promise<number> {
+  return passOn({ docker: locateDocker(env), args, env: variables, process, fs, ...options });
+}
+
+/** @throws LocalStateError DOCKER_NOT_FOUND, DOCKER_LOOP */
+function locateDocker(env: Environment): Docker {
   const { platform, arch } = process;
-  const docker = findDocker({ env, ownFiles: ownFiles(), fs, machine: { platform, arch } });
-  return passOn({ docker, args, env: variables, process, fs, ...options });
+  return findDocker({ env, ownFiles: ownFiles(), fs, machine: { platform, arch } });
 }
 
 /** What dtrust was started through, so that it never takes itself for docker. */

@@ -32,6 +32,10 @@ export interface ParsedArgv {
   /** Of the command; empty where `readsFlags` is false. */
   readonly flags: FlagMap;
   readonly positionals: readonly string[];
+  /** Where each positional stands in `rest`. */
+  readonly positionalsAt: readonly number[];
+  /** Where in `rest` a flag of dtrust's own is read last of all. */
+  readonly flagsEndAt: number;
   /** Whether the command has a flag table and the arguments fit it. */
   readonly readsFlags: boolean;
   /** What `--disable-content-trust` says where docker reads it, the last one; undefined when it says nothing. */
@@ -91,13 +95,16 @@ export function flagOn(flags: FlagMap, name: string): boolean {
  */
 export function assertPositionals(parsed: ParsedArgv): ParsedArgv {
   const name = parsed.path.join(' ');
-  const wanted = COMMAND_FLAGS.get(name)?.positionals;
-  if (wanted === undefined || parsed.positionals.length === wanted) return parsed;
-  throw new CommandLineError(
-    `docker: 'docker ${name}' requires ${wanted} ${wanted === 1 ? 'argument' : 'arguments'}`,
-    parsed.usage,
-    1,
-  );
+  const { positionals: wanted, least = 0, most = Number.POSITIVE_INFINITY } = COMMAND_FLAGS.get(name) ?? {};
+  const count = parsed.positionals.length;
+  const complain = (requires: string) => {
+    throw new CommandLineError(`docker: 'docker ${name}' requires ${requires}`, parsed.usage, 1);
+  };
+  const some = (number: number) => `${number} ${number === 1 ? 'argument' : 'arguments'}`;
+  if (wanted !== undefined && count !== wanted) complain(some(wanted));
+  if (count > most) complain(`at most ${some(most)}`);
+  if (count < least) complain(`at least ${some(least)}`);
+  return parsed;
 }
 
 /**
@@ -124,7 +131,14 @@ function refuseSecondReading(first: string | undefined): void {
 interface CommandFlags {
   readonly parsed: Pick<
     ParsedArgv,
-    'flags' | 'positionals' | 'readsFlags' | 'contentTrust' | 'contentTrustAt' | 'usage'
+    | 'flags'
+    | 'positionals'
+    | 'positionalsAt'
+    | 'flagsEndAt'
+    | 'readsFlags'
+    | 'contentTrust'
+    | 'contentTrustAt'
+    | 'usage'
   >;
   readonly help: boolean | undefined;
 }
@@ -138,6 +152,8 @@ function readCommand(rest: readonly string[], table: FlagTable, restAt: number):
       parsed: {
         flags: toMap(values.occurrences, ['help']),
         positionals: values.positionals,
+        positionalsAt: values.indices,
+        flagsEndAt: values.flagsEndAt,
         readsFlags: true,
         contentTrust: disabled === undefined ? undefined : disabled === 'true' ? 'off' : 'on',
         contentTrustAt: values.occurrences
@@ -148,7 +164,8 @@ function readCommand(rest: readonly string[], table: FlagTable, restAt: number):
       help: lastHelp(values.occurrences, undefined),
     };
   } catch (error) {
-    if (!(error instanceof CommandLineError) || table.positionals !== undefined) throw error;
+    const must = table.positionals !== undefined || table.least !== undefined;
+    if (!(error instanceof CommandLineError) || must) throw error;
     return undefined;
   }
 }
@@ -160,6 +177,8 @@ function withoutFlags(
     ...common,
     flags: new Map(),
     positionals: [],
+    positionalsAt: [],
+    flagsEndAt: 0,
     readsFlags: false,
     contentTrust: undefined,
     contentTrustAt: [],

@@ -12,7 +12,7 @@ import { ENFORCED, NOT_BUILT, NOT_YET } from './table.ts';
 import { PASSED } from './table-passed.ts';
 
 export type CommandClass =
-  /** dtrust does it: `command` names the module, without the long form's `image`. */
+  /** dtrust does it: `command` names the module, without the long form's `image` or `container`. */
   | { readonly class: 'enforced'; readonly command: string }
   | { readonly class: 'pass'; readonly why: string }
   /** Refused while trust is on. */
@@ -74,9 +74,9 @@ class LazyNode implements CommandNode {
   }
 }
 
-/** `image pull` and `pull` are one module. */
+/** `image pull` and `pull` are one module, and so are `container run` and `run`. */
 function moduleName(path: readonly string[]): string {
-  return (path[0] === 'image' ? path.slice(1) : path).join(' ');
+  return (path[0] === 'image' || path[0] === 'container' ? path.slice(1) : path).join(' ');
 }
 
 function buildTree(): CommandNode {

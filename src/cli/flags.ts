@@ -23,6 +23,9 @@ export interface FlagTable {
   readonly usage: string;
   /** How many positionals docker takes; said for the commands dtrust does itself, which must parse. */
   readonly positionals?: number;
+  /** At least and at most so many, for those that take more than one number of them. */
+  readonly least?: number;
+  readonly most?: number;
   /** The command has a `--help` of its own: one said before the command is not heard (`docker --help run x` runs). */
   readonly ownHelp?: boolean;
 }
@@ -103,7 +106,7 @@ const BUILD = `
 
 const IMAGE_ARGUMENT = 'NAME[:TAG|@DIGEST]';
 const CONTAINER_ARGUMENTS = 'IMAGE [COMMAND] [ARG...]';
-const forContainer = { interspersed: false, ownHelp: true };
+const forContainer = { interspersed: false, ownHelp: true, least: 1 };
 const one = { positionals: 1 };
 
 /**

@@ -41,6 +41,10 @@ export interface FlagValues {
   readonly positionals: readonly string[];
   /** Index of the first positional in the arguments; their number when there is none. */
   readonly positionalsAt: number;
+  /** Index of each positional. */
+  readonly indices: readonly number[];
+  /** Where one more flag could stand, read after all the others: before a `--`, else before the first positional. */
+  readonly flagsEndAt: number;
 }
 
 /**
@@ -57,7 +61,9 @@ class FlagReader {
   readonly #occurrences: FlagOccurrence[] = [];
   readonly #positionals: string[] = [];
   #next = 0;
+  readonly #indices: number[] = [];
   #positionalsAt: number | undefined;
+  #flagsEndAt: number | undefined;
 
   constructor(args: readonly string[], table: FlagTable) {
     this.#args = args;
@@ -70,6 +76,7 @@ class FlagReader {
       const arg = this.#args[at] ?? '';
       this.#next += 1;
       if (arg === '--') {
+        this.#flagsEndAt ??= at;
         this.#takePositionals(this.#next);
       } else if (!arg.startsWith('-') || arg === '-') {
         if (this.#table.interspersed) this.#takePositional(arg, at);
@@ -84,17 +91,22 @@ class FlagReader {
       occurrences: this.#occurrences,
       positionals: this.#positionals,
       positionalsAt: this.#positionalsAt ?? this.#args.length,
+      indices: this.#indices,
+      flagsEndAt: this.#flagsEndAt ?? this.#positionalsAt ?? this.#args.length,
     };
   }
 
   #takePositional(arg: string, at: number): void {
     this.#positionalsAt ??= at;
     this.#positionals.push(arg);
+    this.#indices.push(at);
   }
 
   #takePositionals(from: number): void {
     this.#positionalsAt ??= from;
-    this.#positionals.push(...this.#args.slice(from));
+    const taken = this.#args.slice(from);
+    this.#positionals.push(...taken);
+    this.#indices.push(...taken.map((_, i) => from + i));
     this.#next = this.#args.length;
   }
 

@@ -24,6 +24,10 @@ import {
 /** Commands that dtrust does itself, and the name of the module for each. */
 export const ENFORCED: readonly CommandGroup[] = [
   { why: 'it fetches an image', commands: ['pull', 'image pull'] },
+  {
+    why: 'it makes a container of an image, which it fetches when it is absent',
+    commands: ['run', 'create', 'container run', 'container create'],
+  },
   { why: 'it publishes an image, which is to be signed', commands: ['push', 'image push'] },
   {
     why: 'the trust tree is its own',
@@ -82,8 +86,6 @@ export const NOT_BUILT: readonly RefusedGroup[] = [
   },
 ];
 
-const RUN_BY_DIGEST =
-  'Run `dtrust pull IMAGE`, then what it verified: `DOCKER_CONTENT_TRUST=0 dtrust run NAME@sha256:DIGEST`.';
 const BUILD_BY_DIGEST =
   'Run `dtrust pull` for each base image, name it by the digest printed (`FROM NAME@sha256:DIGEST`), ' +
   'and build with `DOCKER_CONTENT_TRUST=0 dtrust build ...`.';
@@ -96,11 +98,6 @@ const SERVICE_BY_DIGEST =
 
 /** Commands that could bring an image in without a decision: refused while trust is on. */
 export const NOT_YET: readonly RefusedGroup[] = [
-  {
-    why: 'it fetches an image that is absent, and `--pull` fetches one that is present',
-    hint: RUN_BY_DIGEST,
-    commands: ['run', 'create', 'container run', 'container create'],
-  },
   {
     why: 'a build fetches its base images, and whatever COPY --from, cache sources and build contexts name',
     hint: BUILD_BY_DIGEST,

@@ -5,6 +5,8 @@ import type { Command } from './context.ts';
 const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map<string, () => Promise<Command>>([
   ['pull', () => import('./pull.ts')],
   ['push', () => import('./push.ts')],
+  ['run', () => import('./run.ts')],
+  ['create', () => import('./run.ts')],
   ['trust', () => import('./trust-help.ts')],
   ['trust key', () => import('./trust-help.ts')],
   ['trust pin', () => import('./trust-help.ts')],

@@ -40,8 +40,16 @@ export function note(context: Pick<Context, 'err'>, line: string): void {
   context.err(`dtrust: ${line}\n`);
 }
 
+/** Decided: the rest is the real docker's, in place of this process. Plain data, for it passes between bundles. */
+export interface HandOver {
+  /** What stands behind the command now. */
+  readonly rest: readonly string[];
+}
+
+export type Outcome = ExitStatus | HandOver;
+
 /** A command's module. */
 export interface Command {
-  /** Runs the command; results on stdout, the exit status as the value. Throws DtrustError, Interrupted. */
-  run(context: Context): Promise<ExitStatus>;
+  /** Runs the command; results on stdout, the exit status or what docker is to do as the value. Throws DtrustError, Interrupted. */
+  run(context: Context): Promise<Outcome>;
 }

@@ -2,6 +2,7 @@
 import { type AdmittedTag, admitDigest, admitTag, admitTarget } from '../enforce/admit.ts';
 import { verifyManifest } from '../enforce/manifest-check.ts';
 import type { Engine } from '../engine/engine.ts';
+import type { LocalImage } from '../engine/local-image.ts';
 import { createProgress, type Progress, quietProgress } from '../engine/progress.ts';
 import { NetworkError, RegistryError, TrustError } from '../lib/errors.ts';
 import { escapeShort } from '../lib/escape.ts';
@@ -120,7 +121,7 @@ async function pullAdmitted(
   turn: Turn,
 ): Promise<void> {
   const { context } = services;
-  const { admission, digest, tag, target } = admitted;
+  const { admission, digest, tag } = admitted;
   const { repository } = options.reference;
   const pinned = `${repository.familiar}@${digest}`;
   const name = `${repository.familiar}:${tag}`;
@@ -129,10 +130,8 @@ async function pullAdmitted(
   }
   const { signal } = context;
   const present = await engine.presentImage(admission, { signal });
-  if (present === undefined) {
-    await verifyManifest(await services.registry(), repository, digest, target, signal);
-    await pullBytes(services, engine, options, admission);
-  } else if (!options.quiet) {
+  if (present === undefined) await bringIn(services, engine, options, admitted);
+  else if (!options.quiet) {
     context.out(`Digest: ${digest}\nStatus: Image is up to date for ${pinned}\n`);
   }
   if (!options.quiet) context.err(`Tagging ${pinned} as ${name}\n`);
@@ -142,16 +141,33 @@ async function pullAdmitted(
   context.out(`${repository.canonical}:${tag}\n`);
 }
 
-async function pullBytes(
+/**
+ * Fetches what is signed for a tag, once its manifest has been seen to be just that; the name is not set yet.
+ * @throws TrustError TARGET_MISMATCH; RegistryError, NetworkError, EngineError
+ */
+export async function bringIn(
+  services: Services,
+  engine: Engine,
+  options: PullOptions,
+  { admission, digest, target }: AdmittedTag,
+): Promise<LocalImage> {
+  const { signal } = services.context;
+  const { repository } = options.reference;
+  await verifyManifest(await services.registry(), repository, digest, target, signal);
+  return await pullBytes(services, engine, options, admission);
+}
+
+/** Fetches what an admission stands for. */
+export async function pullBytes(
   services: Services,
   engine: Engine,
   options: PullOptions,
   admission: Admission,
-): Promise<void> {
+): Promise<LocalImage> {
   const { repository } = options.reference;
   const { signal } = services.context;
   const auth = registryAuthHeader(await services.credentials(repository.host), repository.host);
-  await engine.pull(admission, { auth, progress: progressFor(services, options.quiet), signal });
+  return await engine.pull(admission, { auth, progress: progressFor(services, options.quiet), signal });
 }
 
 /** Docker's display on this call's stdout. */
@@ -176,7 +192,7 @@ function ageOf({ signedAtAgeDays }: VerifiedCollection): string {
  * `name:tag@digest` uses the digest, and says so when the tag is signed for other bytes. That is a remark, not a
  * check: no trust data, an unknown repository or a source that cannot be reached change nothing.
  */
-async function sayWhatIsSigned(
+export async function sayWhatIsSigned(
   services: Services,
   { repository, tag }: Reference & { readonly tag: Tag },
   digest: Digest,

@@ -12,7 +12,7 @@ import { realFileSystem } from '../lib/file-system.ts';
 import { Interrupted, STOP_SIGNALS } from '../lib/interrupted.ts';
 import { writeAll } from '../lib/write-all.ts';
 import type { Environment } from '../settings/environment.ts';
-import type { Command, Context, ExitStatus } from './context.ts';
+import type { Command, Context, Outcome } from './context.ts';
 import { exitStatusOf } from './exit-status.ts';
 import { homeOfUser } from './home-of-user.ts';
 import { renderError } from './report-error.ts';
@@ -26,8 +26,8 @@ export interface Call {
   readonly process: NodeJS.Process;
 }
 
-/** Runs the command to its end; nothing is thrown. */
-export async function runCommand(command: Command, call: Call): Promise<ExitStatus> {
+/** Runs the command to its end, or to where docker goes on; nothing is thrown. */
+export async function runCommand(command: Command, call: Call): Promise<Outcome> {
   try {
     return await command.run(createContext(call));
   } catch (error) {

@@ -11,7 +11,7 @@ import { Staged } from '../publish/staged.ts';
 import { parseRepository } from '../reference/reference.ts';
 import { openCollection } from '../trust/updater.ts';
 import { commandNamed } from './command-modules.ts';
-import type { Context, ExitStatus } from './context.ts';
+import type { Context, ExitStatus, Outcome } from './context.ts';
 import { createPublishTools, stagedStoreFor } from './publish-tools.ts';
 import { runOwn } from './run-own.ts';
 
@@ -44,13 +44,13 @@ const STAGEABLE: ReadonlySet<string> = new Set([
   'trust refresh',
 ]);
 
-export function run(context: Context): Promise<ExitStatus> {
+export function run(context: Context): Promise<Outcome> {
   const [first] = context.parsed.rest;
   if (first === undefined || first.startsWith('-') || context.parsed.help) return runOwnWork(context);
   return stage(context);
 }
 
-async function stage(context: Context): Promise<ExitStatus> {
+async function stage(context: Context): Promise<Outcome> {
   const { rest, globals } = context.parsed;
   const parsed = parseDockerArgv(rest[0] === 'push' ? rest : ['trust', ...rest]);
   const path = parsed.path.join(' ');

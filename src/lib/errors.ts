@@ -102,6 +102,7 @@ export type TrustCode =
   | 'TARGET_HASH_MISSING'
   | 'TARGET_MEDIA_TYPE'
   | 'TARGET_MISMATCH' // the manifest served differs from length, hash or media type that were signed
+  | 'IMAGE_UNVERIFIED' // an image of this engine that nobody vouched for
   | 'FIRST_USE_REFUSED'
   | 'FIRST_USE_DECLINED'
   | 'LOST_UPDATE'

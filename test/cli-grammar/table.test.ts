@@ -150,16 +150,7 @@ describe('what brings an image in is never passed on', () => {
   });
 
   test.each([
-    ...[
-      'run',
-      'create',
-      'container run',
-      'container create',
-      'build',
-      'image build',
-      'builder build',
-      'bake',
-    ],
+    ...['build', 'image build', 'builder build', 'bake'],
     ...['buildx build', 'buildx b', 'buildx bake', 'buildx f', 'builder bake', 'buildx imagetools create'],
     ...['buildx dial-stdio', 'builder dial-stdio', 'load', 'image load', 'import', 'image import', 'deploy'],
     ...['compose up', 'compose run', 'compose create', 'compose pull', 'compose build', 'compose watch'],

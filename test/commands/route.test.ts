@@ -19,6 +19,9 @@ describe('trust on', () => {
     ['pull x', 'pull'],
     ['image pull x', 'pull'],
     ['-D push x', 'push'],
+    ['run x', 'run'],
+    ['container run x', 'run'],
+    ['container create x', 'create'],
     ['trust inspect x', 'trust inspect'],
     ['trust view x', 'trust inspect'],
     ['trust key ls', 'trust key list'],
@@ -58,7 +61,7 @@ describe('trust on', () => {
         '`trust promote` is not run: it is not built yet',
       );
     }
-    expect(refusedWith('run x').message).toMatch(/^`run` is not run while content trust is on: /);
+    expect(refusedWith('load x').message).toMatch(/^`load` is not run while content trust is on: /);
   });
 
   test('a builder that is another plugin is refused like the build it is', () => {
@@ -89,7 +92,7 @@ describe('trust off', () => {
   test('by the flag, where docker reads it as that', () => {
     expect(routeOf('pull --disable-content-trust x')).toEqual({ kind: 'plain' });
     expect(routeOf('run --disable-content-trust x')).toEqual({ kind: 'plain' });
-    refusedWith('run x --disable-content-trust');
+    expect(routeOf('run x --disable-content-trust')).toEqual({ kind: 'own', command: 'run' });
     expect(routeOf('pull --disable-content-trust=false x', '0')).toEqual({ kind: 'own', command: 'pull' });
   });
 

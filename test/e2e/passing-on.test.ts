@@ -111,8 +111,6 @@ describe('contract (Passing on): with trust off docker gets', () => {
 
 describe('what is refused while trust is on', () => {
   test.each([
-    [['run', '--rm', 'alpine'], 125],
-    [['container', 'create', 'alpine'], 125],
     [['build', '.'], 1],
     [['compose', 'up'], 1],
   ])('%j never gets to docker', async (args, status) => {

@@ -165,8 +165,16 @@ function notFound(response: http.ServerResponse, name: string): void {
   sendJson(response, 404, { message: `No such image: ${name}` });
 }
 
+/** As an engine looks an image up: by its name, by the name with `latest`, by an ID or its beginning. */
+function lookUp(name: string, images: Map<string, FakeImage>): FakeImage | undefined {
+  const hex = /^(?:sha256:)?([0-9a-f]{4,64})$/.exec(name)?.[1];
+  const byId =
+    hex === undefined ? [] : [...images.values()].filter(({ Id }) => Id.startsWith(`sha256:${hex}`));
+  return images.get(name) ?? images.get(`${name}:latest`) ?? byId[0];
+}
+
 function inspect(name: string, response: http.ServerResponse, images: Map<string, FakeImage>): void {
-  const image = images.get(name);
+  const image = lookUp(name, images);
   if (image === undefined) notFound(response, name);
   else sendJson(response, 200, { Os: 'linux', Architecture: 'amd64', ...image });
 }
