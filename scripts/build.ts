@@ -50,6 +50,8 @@ const BUNDLES: Readonly<Record<string, string>> = {
   main: 'src/main.ts',
   pull: 'src/commands/bundle-pull.ts',
   own: 'src/commands/bundle-all.ts',
+  // A program of its own, run as a child (docs/adr/0001-chunks.md).
+  'keychain-child': 'src/keys/keychain-child.ts',
 };
 
 /** Leaves a bundle that another one asks for where it is. */

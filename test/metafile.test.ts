@@ -57,6 +57,22 @@ describe('contract (Packages and start-up): what main reaches statically', () =>
     expect(staticExternals(metafile, entry).filter((name) => !name.startsWith('node:'))).toEqual([]);
   });
 
+  test('contract (Keys): the keychain is asked by a program of its own, to which keytar is not packed', () => {
+    const child = entryOf(metafile, 'src/keys/keychain-child.ts');
+    expect(path.basename(child)).toBe('keychain-child.js');
+    const inputs = Object.keys(metafile.outputs[child]?.inputs ?? {});
+    expect(inputs.filter((name) => !name.startsWith('lazy-builtin:'))).toEqual([
+      'src/keys/keychain-child.ts',
+    ]);
+    expect(
+      metafile.outputs[child]?.imports.filter(({ external }) => external).map((each) => each.path),
+    ).toEqual(['keytar']);
+    const holders = Object.entries(metafile.outputs).filter(([, { imports }]) =>
+      imports.some((each) => each.path.includes('keytar')),
+    );
+    expect(holders.map(([name]) => name)).toEqual([child]);
+  });
+
   test('is one file', () => {
     expect(staticOutputs(metafile, entry)).toEqual([entry]);
   });

@@ -20,6 +20,8 @@ export interface Context {
   readonly startTimeMs: number;
   readonly platform: NodeJS.Platform;
   readonly pid: number;
+  /** The Node.js that runs this, for a child of its own kind. */
+  readonly nodeProgram: string;
   /** Home folder of the user database, for when HOME is not set. */
   readonly userHome: string | undefined;
   readonly random: () => number;

@@ -53,6 +53,7 @@ function createContext({ parsed, env, process }: Call): Context {
     startTimeMs: clock.now(),
     platform: process.platform,
     pid: process.pid,
+    nodeProgram: process.execPath,
     userHome: homeOfUser(),
     random: Math.random,
     // A reader that has gone (`| head`) loses the rest; what was begun is still brought to its end.

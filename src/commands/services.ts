@@ -10,6 +10,7 @@ import type { RegistryHttp } from '../http/registry-http.ts';
 import type { ClosableTransport } from '../http/transport.ts';
 import type { HeldKey } from '../keys/held-key.ts';
 import type { KeyStore } from '../keys/key-store.ts';
+import type { Keychain } from '../keys/keychain.ts';
 import type { Passphrases } from '../keys/passphrases.ts';
 import type { Terminal } from '../keys/terminal.ts';
 import type { Repository } from '../reference/reference.ts';
@@ -42,6 +43,7 @@ export class Services {
   #memory: Memory | undefined;
   #keys: Promise<KeyStore> | undefined;
   #terminal: Promise<Terminal> | undefined;
+  #keychain: Promise<Keychain> | undefined;
   #passphrases: Promise<Passphrases> | undefined;
   #credentials: ((host: string) => Promise<Credentials>) | undefined;
 
@@ -211,11 +213,24 @@ export class Services {
   }
 
   async #createPassphrases(): Promise<Passphrases> {
-    const [{ createPassphrases }, terminal] = await Promise.all([
+    const [{ createPassphrases }, terminal, keychain] = await Promise.all([
       import('../keys/passphrases.ts'),
       this.terminal(),
+      this.keychain(),
     ]);
-    return createPassphrases({ environment: this.context.env, terminal, fs: this.context.fs });
+    return createPassphrases({ environment: this.context.env, terminal, keychain, fs: this.context.fs });
+  }
+
+  /** The keychain of the system; asked only by who has made sure that a question may be put. */
+  keychain(): Promise<Keychain> {
+    this.#keychain ??= this.#createKeychain();
+    return this.#keychain;
+  }
+
+  async #createKeychain(): Promise<Keychain> {
+    const { createKeychain } = await import('../keys/keychain.ts');
+    const { env, rawEnvironment, platform, nodeProgram, signal } = this.context;
+    return createKeychain({ env, rawEnvironment, platform, nodeProgram, signal });
   }
 
   /** Ends connections, so that none keeps the process waiting. */

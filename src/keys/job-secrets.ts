@@ -7,7 +7,7 @@ import type { PublicKey } from '../trust/core/keys.ts';
 import { createEd25519Key } from './create.ts';
 import { KEY_VARIABLE } from './held-key.ts';
 import { renderKeyFile } from './key-file.ts';
-import { REPOSITORY_PASSPHRASE_VARIABLE } from './passphrases.ts';
+import { REPOSITORY_PASSPHRASE_VARIABLE } from './passphrase-request.ts';
 import { KDF_ITERATIONS } from './pbes2.ts';
 import { Secret } from './secret.ts';
 

@@ -238,14 +238,12 @@ export class KeyStore {
     const entry = this.#entryFor(which);
     if (entry.held === true) throw inNoFile();
     const { key, file } = await this.#open(entry, passphrases);
-    const passphrase = await passphrases.replace({
-      role: file.role,
-      repository: file.repository,
-      keyId: key.notaryKeyId,
-    });
+    const request = { role: file.role, repository: file.repository, keyId: key.notaryKeyId };
+    const passphrase = await passphrases.replace(request);
     const bytes = await renderKeyFile(key, file, passphrase, this.#iterations);
     await assertHolds(parseKeyFile(bytes, 'the new key file'), key, passphrase);
     writeFileAtomic(this.#options.fs, entry.file, bytes, 0o600);
+    await passphrases.changed(request, passphrase);
   }
 
   #assertNew(key: PrivateKey): void {

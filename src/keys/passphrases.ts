@@ -1,17 +1,28 @@
 /**
- * Where passphrases come from, in order: the environment (a value, or a file it names), what a person has typed
- * earlier in this process, a question on the terminal. (The OS keychain will stand between the first two.)
+ * Where passphrases come from, in order: the environment (a value, or a file it names), the keychain of the system
+ * (remembered.ts), what a person has typed earlier in this process, a question on the terminal.
  *
  * Docker's split is kept: the root key has its own passphrase, every other key (repository, online, signers) shares
- * the repository's. A value from the environment is tried once: asking a script again gives the same answer. A person
+ * the repository's. Where the keychain keeps them, new repository and online keys get random ones instead. A value from the environment is tried once: asking a script again gives the same answer. A person
  * gets three tries. Where nothing is set and nobody can be asked, the refusal names both variables.
  *
- * Passphrases are never written, logged or put in an error.
+ * Passphrases are never written but to the keychain, never logged and never put in an error.
  */
-import { KeyError, LocalStateError } from '../lib/errors.ts';
-import { escapeText } from '../lib/escape.ts';
+import { KeyError } from '../lib/errors.ts';
 import type { FileSystem } from '../lib/file-system.ts';
+import type { Keychain } from './keychain.ts';
+import { bothSet, declined, missing, outdatedLine, wrong } from './passphrase-errors.ts';
 import { readPassphraseFile } from './passphrase-file.ts';
+import {
+  describe,
+  isOfCollection,
+  type Kind,
+  kindOf,
+  type PassphraseRequest,
+  shelf,
+  variableOf,
+} from './passphrase-request.ts';
+import { RememberedPassphrases } from './remembered.ts';
 import { Secret } from './secret.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -21,21 +32,6 @@ export interface PassphraseEnvironment {
   readonly rootPassphraseFile?: string | undefined;
   readonly repositoryPassphrase?: string | undefined;
   readonly repositoryPassphraseFile?: string | undefined;
-}
-
-export const ROOT_PASSPHRASE_VARIABLE = 'DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE';
-export const REPOSITORY_PASSPHRASE_VARIABLE = 'DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE';
-
-/** Which key a passphrase is for, as a prompt names it. */
-export interface PassphraseRequest {
-  /** `root`, `targets`, `snapshot`, a signer's name; undefined when the file does not say. */
-  readonly role?: string | undefined;
-  /** Canonical repository (GUN) that the key belongs to. */
-  readonly repository?: string | undefined;
-  /** Full key ID (hex); prompts show its first 7 digits, as Docker does. Absent for a file not yet read. */
-  readonly keyId?: string | undefined;
-  /** The variable that holds the key, where it is in no file. */
-  readonly variable?: string | undefined;
 }
 
 export interface Passphrases {
@@ -49,8 +45,9 @@ export interface Passphrases {
   unlock<T>(request: PassphraseRequest, attempt: (passphrase: Secret) => Promise<T>): Promise<T>;
 
   /**
-   * The passphrase for a key that is being made: from the environment, the one set earlier in this process for the
-   * same kind of key, or asked twice.
+   * The passphrase for a key that is being made: from the environment; for a repository or online key a random one
+   * that the keychain has kept; the one set earlier in this process for the same kind of key; or asked twice, and
+   * then offered to the keychain.
    *
    * @throws KeyError KEY_PASSPHRASE_SHORT, KEY_PASSPHRASE_MISSING, PROMPT_DECLINED; Interrupted
    * @throws LocalStateError CONFIG_INVALID, FILE_UNREADABLE
@@ -66,6 +63,13 @@ export interface Passphrases {
   replace(request: PassphraseRequest): Promise<Secret>;
 
   /**
+   * To be told when an existing key has a new passphrase: the keychain follows where it remembers the old one.
+   *
+   * @throws Interrupted
+   */
+  changed(request: PassphraseRequest, passphrase: Secret): Promise<void>;
+
+  /**
    * Refuses now when a passphrase for such a key could not be had later: before an upload, not after it.
    *
    * @throws KeyError KEY_PASSPHRASE_MISSING
@@ -78,14 +82,14 @@ export interface PassphraseOptions {
   readonly environment: PassphraseEnvironment;
   readonly terminal: Terminal;
   readonly fs: FileSystem;
+  /** Absent: nothing is remembered. */
+  readonly keychain?: Keychain;
 }
 
 /** Least length of a new passphrase, in characters; Docker's. */
 export const MIN_PASSPHRASE_CHARACTERS = 8;
 
 const terminalTries = 3;
-
-type Kind = 'root' | 'repository';
 
 interface Found {
   readonly secret: Secret;
@@ -101,30 +105,54 @@ class PassphraseChain implements Passphrases {
   readonly #options: PassphraseOptions;
   readonly #fromFiles = new Map<Kind, Secret>();
   readonly #typed = new Map<string, Secret>();
+  readonly #fromKeychain = new Map<string, Secret>();
+  readonly #remembered: RememberedPassphrases;
 
   constructor(options: PassphraseOptions) {
     this.#options = options;
+    this.#remembered = new RememberedPassphrases(options.keychain, options.terminal);
   }
 
   async unlock<T>(request: PassphraseRequest, attempt: (passphrase: Secret) => Promise<T>): Promise<T> {
     const kind = kindOf(request);
     const set = this.#environment(kind);
     if (set !== undefined) return await tryFromEnvironment(request, set, attempt);
-    const earlier = this.#typed.get(shelf(request));
-    if (earlier !== undefined) {
+    const remembered = await this.#remembered.get(request);
+    const outdated = remembered !== undefined;
+    if (remembered !== undefined) {
+      const outcome = await tolerateWrong(() => attempt(remembered));
+      if (outcome.ok) {
+        this.#fromKeychain.set(shelf(request), remembered);
+        return outcome.value;
+      }
+      this.#remembered.isWrong(request);
+      this.#options.terminal.say(outdatedLine(request));
+    }
+    for (const earlier of this.#earlier(request)) {
       const outcome = await tolerateWrong(() => attempt(earlier));
-      if (outcome.ok) return outcome.value;
+      if (!outcome.ok) continue;
+      // One that the keychain holds for another key is not offered to it again.
+      if (earlier === this.#typed.get(shelf(request))) {
+        await this.#remembered.offer(request, earlier, outdated);
+      }
+      return outcome.value;
     }
     if (!this.#options.terminal.canPrompt()) throw missing(request);
-    return await this.#askUntilRight(request, attempt);
+    const { secret, value } = await this.#askUntilRight(request, attempt);
+    await this.#remembered.offer(request, secret, outdated);
+    return value;
   }
 
   async choose(request: PassphraseRequest): Promise<Secret> {
     const set = this.#environment(kindOf(request));
     if (set !== undefined) return assertLongEnough(set);
+    const made = isOfCollection(request) ? await this.#remembered.make(request) : undefined;
+    if (made !== undefined) return made;
     const earlier = this.#typed.get(shelf(request));
     if (earlier !== undefined && earlier.characters >= MIN_PASSPHRASE_CHARACTERS) return earlier;
-    return await this.replace(request);
+    const secret = await this.replace(request);
+    await this.#remembered.offer(request, secret);
+    return secret;
   }
 
   async replace(request: PassphraseRequest): Promise<Secret> {
@@ -140,6 +168,10 @@ class PassphraseChain implements Passphrases {
     return secret;
   }
 
+  async changed(request: PassphraseRequest, passphrase: Secret): Promise<void> {
+    await this.#remembered.changed(request, passphrase);
+  }
+
   assertAvailable(request: PassphraseRequest): void {
     if (this.#environment(kindOf(request)) !== undefined) return;
     if (this.#typed.has(shelf(request)) || this.#options.terminal.canPrompt()) return;
@@ -149,7 +181,7 @@ class PassphraseChain implements Passphrases {
   async #askUntilRight<T>(
     request: PassphraseRequest,
     attempt: (passphrase: Secret) => Promise<T>,
-  ): Promise<T> {
+  ): Promise<{ readonly secret: Secret; readonly value: T }> {
     const { terminal } = this.#options;
     for (let tries = 1; ; tries += 1) {
       const secret = await terminal.askSecret(`Enter passphrase for ${describe(request)}: `);
@@ -157,11 +189,17 @@ class PassphraseChain implements Passphrases {
       const outcome = await tolerateWrong(() => attempt(secret));
       if (outcome.ok) {
         this.#typed.set(shelf(request), secret);
-        return outcome.value;
+        return { secret, value: outcome.value };
       }
       if (tries === terminalTries) throw wrong(request, outcome.error, `${terminalTries} tries`, []);
       terminal.say('Passphrase incorrect. Please retry.');
     }
+  }
+
+  /** What has opened a key of the same kind in this process: typed, or kept for that one in the keychain. */
+  #earlier(request: PassphraseRequest): readonly Secret[] {
+    const found = [this.#typed.get(shelf(request)), this.#fromKeychain.get(shelf(request))];
+    return found.filter((each) => each !== undefined);
   }
 
   /** What the environment gives for this kind of key; a file is read once, it may be a pipe. */
@@ -180,28 +218,6 @@ class PassphraseChain implements Passphrases {
     this.#fromFiles.set(kind, secret);
     return { secret, variable: `${variable}_FILE` };
   }
-}
-
-/** How a prompt names a key: Docker's words, and the repository where the key has one. */
-export function describe(request: PassphraseRequest): string {
-  const role = request.role === 'targets' || request.role === 'snapshot' ? 'repository' : request.role;
-  const id = request.keyId === undefined ? '' : ` with ID ${request.keyId.slice(0, 7)}`;
-  const repository = request.repository === undefined ? '' : ` (${escapeText(request.repository)})`;
-  const variable = request.variable === undefined ? '' : ` in ${request.variable}`;
-  return `${escapeText(role ?? 'encrypted')} key${id}${repository}${variable}`;
-}
-
-function kindOf(request: PassphraseRequest): Kind {
-  return request.role === 'root' ? 'root' : 'repository';
-}
-
-function variableOf(kind: Kind): string {
-  return kind === 'root' ? ROOT_PASSPHRASE_VARIABLE : REPOSITORY_PASSPHRASE_VARIABLE;
-}
-
-/** Keys that share a passphrase in one process: all root keys, the keys of one repository, one signer's. */
-function shelf(request: PassphraseRequest): string {
-  return kindOf(request) === 'root' ? 'root' : `repository ${request.repository ?? ''}`;
 }
 
 async function tryFromEnvironment<T>(
@@ -244,43 +260,5 @@ export function assertPassphraseLength(secret: Secret, source: string): Secret {
     message: `the passphrase in ${source} is too short for a new key`,
     expected: `at least ${MIN_PASSPHRASE_CHARACTERS} characters`,
     hints: ['Use a password manager to make and keep a long random passphrase.'],
-  });
-}
-
-function wrong(
-  request: PassphraseRequest,
-  cause: KeyError,
-  source: string,
-  hints: readonly string[],
-): KeyError {
-  return new KeyError({
-    code: 'KEY_PASSPHRASE',
-    message: `wrong passphrase for ${describe(request)} (${source})`,
-    hints,
-    cause,
-  });
-}
-
-function declined(request: PassphraseRequest): KeyError {
-  return new KeyError({
-    code: 'PROMPT_DECLINED',
-    message: `no passphrase was given for ${describe(request)}`,
-  });
-}
-
-function missing(request: PassphraseRequest): KeyError {
-  const variable = variableOf(kindOf(request));
-  return new KeyError({
-    code: 'KEY_PASSPHRASE_MISSING',
-    message: `no passphrase for ${describe(request)}: no terminal to ask on, and ${ROOT_PASSPHRASE_VARIABLE} (root keys) or ${REPOSITORY_PASSPHRASE_VARIABLE} (all other keys) is not set`,
-    hints: [`Set ${variable}, or ${variable}_FILE to a file that holds it.`],
-  });
-}
-
-function bothSet(variable: string): LocalStateError {
-  return new LocalStateError({
-    code: 'CONFIG_INVALID',
-    message: `${variable} and ${variable}_FILE are both set`,
-    hints: ['Set only one of them.'],
   });
 }

@@ -15,7 +15,14 @@ export interface ChildOptions {
   readonly timeoutMs: number;
   /** Of stdout and stderr, each. */
   readonly maxOutputBytes: number;
+  /** Where the program runs; this process's own folder by default. */
+  readonly cwd?: string;
+  /** Ends the program when it is aborted. */
+  readonly signal?: AbortSignal | undefined;
 }
+
+/** It could not be started, took too long, said too much, or was ended by the caller's signal. */
+export type ChildFailure = 'start' | 'timeout' | 'output' | 'stopped';
 
 export interface ChildResult {
   readonly status: number | null;
@@ -24,11 +31,11 @@ export interface ChildResult {
   readonly stderr: Buffer;
 }
 
-/** Why there is no result: it could not be started, took too long, or said too much. */
+/** Why there is no result. */
 export class ChildError extends Error {
-  readonly reason: 'start' | 'timeout' | 'output';
+  readonly reason: ChildFailure;
 
-  constructor(reason: 'start' | 'timeout' | 'output', file: string, cause?: unknown) {
+  constructor(reason: ChildFailure, file: string, cause?: unknown) {
     super(`${file}: ${reason}`, { cause });
     this.name = 'ChildError';
     this.reason = reason;
@@ -38,13 +45,19 @@ export class ChildError extends Error {
 /** Runs the program to its end. Rejects with ChildError only. */
 export function runChild(options: ChildOptions): Promise<ChildResult> {
   return new Promise((resolve, reject) => {
+    const { signal: stop } = options;
+    if (stop?.aborted === true) {
+      reject(new ChildError('stopped', options.file));
+      return;
+    }
     const child = spawn(options.file, options.args, {
       env: options.env as NodeJS.ProcessEnv,
+      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
       stdio: ['pipe', 'pipe', 'pipe'],
       windowsHide: true,
     });
-    const fail = (reason: 'start' | 'timeout' | 'output', cause?: unknown) => {
-      clearTimeout(timer);
+    const fail = (reason: ChildFailure, cause?: unknown) => {
+      over();
       child.kill('SIGKILL');
       // A grandchild may hold the pipes open; nothing more is read from them.
       child.stdout.destroy();
@@ -52,6 +65,12 @@ export function runChild(options: ChildOptions): Promise<ChildResult> {
       reject(new ChildError(reason, options.file, cause));
     };
     const timer = setTimeout(() => fail('timeout'), options.timeoutMs);
+    const stopped = () => fail('stopped');
+    stop?.addEventListener('abort', stopped);
+    const over = () => {
+      clearTimeout(timer);
+      stop?.removeEventListener('abort', stopped);
+    };
     const gather = (stream: NodeJS.ReadableStream): Buffer[] => {
       const chunks: Buffer[] = [];
       let length = 0;
@@ -66,7 +85,7 @@ export function runChild(options: ChildOptions): Promise<ChildResult> {
     const stderr = gather(child.stderr);
     child.on('error', (error) => fail('start', error));
     child.on('close', (status, signal) => {
-      clearTimeout(timer);
+      over();
       resolve({ status, signal, stdout: Buffer.concat(stdout), stderr: Buffer.concat(stderr) });
     });
     // A program that never reads its input closes the pipe: its own business, its exit status tells.

@@ -72,7 +72,12 @@ async function runHelper(
     });
   } catch (error) {
     if (!(error instanceof ChildError)) throw error;
-    const why = { start: 'cannot be started', timeout: 'does not answer', output: 'printed too much' };
+    const why = {
+      start: 'cannot be started',
+      timeout: 'does not answer',
+      output: 'printed too much',
+      stopped: 'was stopped',
+    };
     throw helperError(name, why[error.reason]);
   }
 }

@@ -48,7 +48,8 @@ export const ENVIRONMENT_VARIABLES = {
   PATHEXT: 'the same, on Windows',
   XDG_CONFIG_HOME: 'certificates of registries for rootless engines, in docker/certs.d',
   XDG_CACHE_HOME: 'compile cache',
-  XDG_RUNTIME_DIR: 'locks of one login session',
+  XDG_RUNTIME_DIR: 'locks of one login session, and its bus where the next one is not set',
+  DBUS_SESSION_BUS_ADDRESS: 'where the keychain of a Linux session is asked',
   CI: 'set and not false: no question is ever asked',
   TERM: 'dumb: no progress bars',
   HTTP_PROXY: 'proxy for http',
@@ -113,6 +114,7 @@ export interface Environment {
   readonly xdgConfigHome: string | undefined;
   readonly xdgCacheHome: string | undefined;
   readonly xdgRuntimeDir: string | undefined;
+  readonly sessionBus: string | undefined;
   readonly ci: string | undefined;
   readonly term: string | undefined;
   readonly proxy: ProxyEnvironment;
@@ -182,6 +184,7 @@ function readSystem(get: Get) {
     xdgConfigHome: get('XDG_CONFIG_HOME'),
     xdgCacheHome: get('XDG_CACHE_HOME'),
     xdgRuntimeDir: get('XDG_RUNTIME_DIR'),
+    sessionBus: get('DBUS_SESSION_BUS_ADDRESS'),
     ci: get('CI'),
     term: get('TERM'),
     proxy: Object.freeze(readProxies(get)),

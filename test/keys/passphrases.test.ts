@@ -139,7 +139,10 @@ describe('contract (Keys): no terminal and no passphrase', () => {
     const error = await refusal(KeyError, 'KEY_PASSPHRASE_MISSING', action);
     expect(error.message).toContain(ROOT);
     expect(error.message).toContain(REPOSITORY);
-    expect(error.hints).toEqual([`Set ${REPOSITORY}, or ${REPOSITORY}_FILE to a file that holds it.`]);
+    expect(error.hints).toEqual([
+      `Set ${REPOSITORY}, or ${REPOSITORY}_FILE to a file that holds it.`,
+      'What the keychain of this system remembers is used on a terminal alone.',
+    ]);
   });
 
   test('the root variable does not serve a repository key', async () => {

@@ -54,6 +54,20 @@ describe('running a program to its end', () => {
     expect(await reasonOf(node('setInterval(() => 0, 1000)', { timeoutMs: 50 }))).toBe('timeout');
   });
 
+  it('ends one when the caller is stopped, and starts none after that', async () => {
+    const stop = new AbortController();
+    const script = 'setInterval(() => 0, 1000)';
+    const run = node(script, { signal: stop.signal });
+    stop.abort();
+    expect(await reasonOf(run)).toBe('stopped');
+    expect(await reasonOf(node(script, { signal: stop.signal }))).toBe('stopped');
+  });
+
+  it('runs in the folder it is told', async () => {
+    const { stdout } = await node('console.log(process.cwd())', { cwd: '/' });
+    expect(stdout.toString()).toBe('/\n');
+  });
+
   it('says when there is none', async () => {
     expect(await reasonOf(node('', { file: '/nonexistent/program' }))).toBe('start');
   });

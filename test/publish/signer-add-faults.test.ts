@@ -148,6 +148,7 @@ async function add(folder: string, fault?: Fault): Promise<Outcome> {
     startTimeMs: Date.now(),
     platform: 'linux',
     pid: process.pid,
+    nodeProgram: process.execPath,
     userHome: undefined,
     random: () => 0.5,
     out: () => undefined,
