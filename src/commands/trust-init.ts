@@ -2,30 +2,43 @@
  * `dtrust trust init REPO`: begins the trust data of a repository deliberately (docs/specification.md, rule 4.4), also
  * where a pin says that there should be some: then with a root key that meets the pin.
  */
-import { hasCode, TrustError } from '../lib/errors.ts';
+import { readSignerKey } from '../keys/signer-key-file.ts';
+import { hasCode, KeyError, TrustError } from '../lib/errors.ts';
 import { assertMeetsPin } from '../publish/init-pin.ts';
+import type { CollectionKeys } from '../publish/initialise.ts';
 import { newKeys, type Prepared, type PublishTools } from '../publish/prepare.ts';
 import { publishEdits } from '../publish/publish-edits.ts';
 import { parseRepository, type Repository } from '../reference/reference.ts';
+import { isSameKey, type PublicKey, tufKeyId } from '../trust/core/keys.ts';
 import { openCollection } from '../trust/updater.ts';
 import type { Context, ExitStatus } from './context.ts';
 import { createPublishTools } from './publish-tools.ts';
 import { runOwn } from './run-own.ts';
 
 const SYNTAX = {
-  usage: 'dtrust trust init REPO',
+  usage: 'dtrust trust init [OPTIONS] REPO',
   summary: 'Make a repository ready for signing, deliberately',
-  flags: {},
+  flags: {
+    'second-root-key': {
+      type: 'string',
+      repeatable: true,
+      describe: 'Public key file of a root key kept elsewhere, so that one lost key is not the end',
+    },
+  },
   least: 1,
   most: 1,
-};
+} as const;
 
 export function run(context: Context): Promise<ExitStatus> {
   return runOwn(context, SYNTAX, async (args, services) => {
     const repository = parseRepository(args.positionals[0] ?? '');
+    const files = args.strings('second-root-key');
+    const otherRootKeys = files.map((file) => readSignerKey(context.fs, file, context.clock.now()));
     const tools = await createPublishTools(services, repository);
     await assertNothingThere(tools);
-    const prepared: Prepared = { kind: 'new', keys: await newKeys(tools) };
+    const keys = await newKeys(tools);
+    assertOthers(repository, keys, otherRootKeys);
+    const prepared: Prepared = { kind: 'new', keys, otherRootKeys };
     const pin = services.pins.get(repository.canonical);
     if (pin !== undefined) assertMeetsPin(repository, pin, prepared.keys.rootKey.publicKey);
     // The pin was met just now; with it in place there would be nothing to begin from.
@@ -47,6 +60,27 @@ async function assertNothingThere(tools: PublishTools): Promise<void> {
     throw error;
   }
   throw alreadyThere(repository);
+}
+
+/** A key that is lost with the first root key is no second one. @throws KeyError KEY_EXISTS */
+function assertOthers(
+  { canonical }: Repository,
+  { rootKey, targetsKey, onlineKey }: CollectionKeys,
+  others: readonly PublicKey[],
+): void {
+  const all = [rootKey, targetsKey, onlineKey].map(({ publicKey }) => publicKey);
+  for (const key of others) {
+    if (all.some((each) => isSameKey(each, key))) {
+      throw new KeyError({
+        code: 'KEY_EXISTS',
+        message: `this key is one of ${canonical} already, so it is no second root key`,
+        reference: canonical,
+        found: tufKeyId(key),
+        hints: ['Make one on another machine: dtrust trust key generate root'],
+      });
+    }
+    all.push(key);
+  }
 }
 
 function alreadyThere({ canonical, familiar }: Repository): TrustError {

@@ -97,7 +97,7 @@ function keyOfCertificate(certificate: X509Certificate, shown: string, nowMs: nu
 function isPrivate(shown: string): KeyError {
   return new KeyError({
     code: 'KEY_FILE_INVALID',
-    message: `${shown} holds a private key, and a signer's public key is wanted`,
+    message: `${shown} holds a private key, and a public key is wanted`,
     hints: [
       'Whoever made it finds the public half beside it, or prints it: dtrust trust key export NAME',
       'If this private key came from somebody else it is no longer his alone: let him make another one.',

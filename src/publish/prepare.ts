@@ -10,6 +10,7 @@ import { hasCode, LocalStateError } from '../lib/errors.ts';
 import type { Repository } from '../reference/reference.ts';
 import type { OpenOptions, VerifiedCollection } from '../trust/collection.ts';
 import type { Edit } from '../trust/core/editor.ts';
+import type { PublicKey } from '../trust/core/keys.ts';
 import type { Signer } from '../trust/core/signer.ts';
 import type { CurrentKeys } from '../trust/current-keys.ts';
 import type { Journal } from '../trust/journal.ts';
@@ -69,7 +70,12 @@ export type Prepared =
       /** Keys are missing, and the change is to be staged. */
       readonly short: boolean;
     }
-  | { readonly kind: 'new'; readonly keys: CollectionKeys };
+  | {
+      readonly kind: 'new';
+      readonly keys: CollectionKeys;
+      /** Root keys of others that the first root lists beside the one that signs it. */
+      readonly otherRootKeys?: readonly PublicKey[];
+    };
 
 export interface PrepareRequest {
   /** Whether tags are to be changed. */

@@ -50,7 +50,8 @@ export async function publishEdits(
       if (prepared.kind === 'existing') throw gone(tools);
       const { rootKey, targetsKey, onlineKey } = prepared.keys;
       const collection = tools.repository.canonical;
-      const keys = { rootKeys: [rootKey], targetsKey, onlineKey };
+      const { otherRootKeys = [] } = prepared;
+      const keys = { rootKeys: [rootKey], otherRootKeys, targetsKey, onlineKey };
       return await createCollection({ collection, ...keys, ...terms, targets: targetsOf(all) });
     },
     journal,
@@ -144,6 +145,7 @@ function reportInitialised(
   const lines = initialisedLines({
     repository: tools.repository.canonical,
     rootKey,
+    otherRootKeys: prepared.otherRootKeys ?? [],
     rootFile: fileOfKey(stored, rootKey) ?? tools.keys.find(rootKey)?.file,
     newRootKey: prepared.keys.newRootKeyId !== undefined,
     pinLine: renderPinLine(tools.repository.canonical, pinFor(seen.trusted.root, version)),

@@ -6,6 +6,8 @@ import { tufKeyId } from '../trust/core/keys.ts';
 export interface Initialised {
   readonly repository: string;
   readonly rootKey: PublicKey;
+  /** Listed beside it. */
+  readonly otherRootKeys: readonly PublicKey[];
   /** The file the root key lies in. */
   readonly rootFile: string | undefined;
   readonly newRootKey: boolean;
@@ -16,6 +18,11 @@ export interface Initialised {
 export function initialisedLines(made: Initialised): readonly string[] {
   const lines = [`Root key ${tufKeyId(made.rootKey)} now vouches for ${made.repository}`];
   if (made.rootFile !== undefined) lines.push(`Root key file: ${made.rootFile}`);
+  for (const other of made.otherRootKeys) {
+    lines.push(
+      `So does root key ${tufKeyId(other)}: each of them alone can change keys, also when another is lost`,
+    );
+  }
   if (made.newRootKey) {
     lines.push(
       'Back your keys up now, away from this machine: dtrust trust key backup FILE (whoever loses the root key cannot change keys or renew the root any more)',

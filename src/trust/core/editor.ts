@@ -41,7 +41,7 @@ export async function createCollection(options: CreateOptions): Promise<NewState
   const { collection, names = [collection], migratedFrom, rootKeys, targetsKey, onlineKey } = options;
   const draft = new Draft(undefined);
   draft.setExtension({ collection, names, ...(migratedFrom && { migratedFrom }) });
-  const roots = rootKeys.map(({ publicKey }) => publicKey);
+  const roots = [...rootKeys.map(({ publicKey }) => publicKey), ...(options.otherRootKeys ?? [])];
   setKeys(draft, 'root', roots, options.rootThreshold ?? 1);
   setKeys(draft, 'targets', [targetsKey.publicKey], 1);
   for (const online of ['snapshot', 'timestamp'] as const) setKeys(draft, online, [onlineKey.publicKey], 1);

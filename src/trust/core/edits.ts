@@ -82,6 +82,8 @@ export interface CreateOptions {
   /** Default: the collection alone. */
   readonly names?: readonly string[];
   readonly rootKeys: readonly Signer[];
+  /** Root keys that are listed beside those and need not sign: each alone can go on when another is lost. */
+  readonly otherRootKeys?: readonly PublicKey[];
   /** Default 1. */
   readonly rootThreshold?: number;
   readonly targetsKey: Signer;
