@@ -52,7 +52,7 @@ describe('the first push', () => {
     ]);
     expect(stderr).toMatch(/Root key [0-9a-f]{64} now vouches for/);
     expect(stderr).toMatch(/Root key file: \/.*\/trust\/private\/[0-9a-f]{64}\.key/);
-    expect(stderr).toContain('Back this file up');
+    expect(stderr).toContain('dtrust trust key backup FILE');
     expect(pinArguments(stderr).slice(0, 4)).toEqual(['trust', 'pin', 'add', name]);
     assertNoSecret(begun.first);
   });

@@ -47,6 +47,7 @@ describe('protocol 4.4 and 6.4: a collection that appears while a repository is 
       pins: new Map(),
       registry: async () => ({}) as RegistryClient,
       keys: async () => ({}),
+      signingKeys: async () => ({}),
       passphrases: async () => ({}),
       terminal: async () => ({ canPrompt: () => true }),
     } as unknown as Services;
