@@ -103,7 +103,7 @@ function pinText({ pin, rootVersion, timestampVersion, repository }: CollectionS
   if (!pin.older) return text;
   return (
     `${text}; the repository is at ${rootVersion} and ${timestampVersion}, ` +
-    `take over its pin with: dtrust trust pin export ${repository}`
+    `raise it with what this prints: dtrust trust pin export ${repository}`
   );
 }
 

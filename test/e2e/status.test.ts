@@ -130,7 +130,7 @@ describe('protocol 2.7: who can renew what, and until when it is good', () => {
       /^root +3 +\d{4}-\d\d-\d\d \(in 1094 days\) +1 of 1 +no +the root key [0-9a-f]{12}$/m,
     );
     expect(page).toMatch(/^targets\/alice +1 +.* 1 of 1 +yes +alice [0-9a-f]{12}$/m);
-    expect(page).toContain(`take over its pin with: dtrust trust pin export ${name}\n`);
+    expect(page).toContain(`raise it with what this prints: dtrust trust pin export ${name}\n`);
   });
 
   it('shows a signer who has signed nothing yet, and a signer whose role has expired', async () => {
