@@ -89,6 +89,9 @@ function runOwnWork(context: Context): Promise<ExitStatus> {
     const collection = await openCollection(tools.editOptions);
     await discardStaged(tools, await stagedStoreFor(services, tools.source), collection);
     context.out(`Took back what was staged for ${repository.canonical}\n`);
+    tools.say(
+      'whoever kept a copy with enough signatures can still publish it, until the roles that it changes are published anew',
+    );
     return 0;
   });
 }

@@ -96,7 +96,7 @@ const NO_SECRETS =
 
 /** Rule 4.6: some of the keys are here. */
 const STAGE =
-  'The other keys may be on other machines: put `dtrust trust stage` in place of `dtrust` (or `dtrust trust`) before this command, and have their owners sign it with dtrust trust cosign.';
+  'Where the other keys are on other machines, have their owners sign it too: dtrust trust stage COMMAND..., with this command and its arguments';
 
 const LOAD = 'If you have one of these keys in a file: dtrust trust key load FILE';
 

@@ -7,6 +7,7 @@ import { escapeText } from '../lib/escape.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../lib/strict-json.ts';
 import { serialiseJson } from '../trust/core/canonical-json.ts';
 import { RELEASES, TARGETS } from '../trust/core/delegations.ts';
+import { ALL_NAMES } from '../trust/core/draft.ts';
 import { isSameKey, type PublicKey, tufKeyId } from '../trust/core/keys.ts';
 import type { StagedRoleName } from '../trust/core/staged.ts';
 import {
@@ -16,11 +17,41 @@ import {
   stagedChanges,
 } from '../trust/core/staged-changes.ts';
 import type { StagedQuorum, StagedRoleView, StagedView } from '../trust/core/staged-view.ts';
+import type { TrustedMetadata } from '../trust/core/trusted-metadata.ts';
 import { describeKeys, keysListed } from '../trust/signers.ts';
 
 /** One line for each change, in the order of the roles. */
 export function describeChanges(view: StagedView): readonly string[] {
-  return stagedChanges(view).map((change) => describe(view, change));
+  const changes = stagedChanges(view);
+  const moves = movesIn(view, changes);
+  const moved = new Set<StagedChange>(moves.flat());
+  return [
+    ...changes.filter((change) => !moved.has(change)).map((change) => describe(view, change)),
+    ...moves.map(
+      ([gone, come]) =>
+        `keep ${escapeText(gone.path)} ${entry(gone.before)} (moves from ${escapeText(gone.role)} to ${escapeText(come.role)}, unchanged)`,
+    ),
+  ];
+}
+
+type TargetChange = StagedChange & { readonly kind: 'target' };
+
+/** Entries that leave one releasing role and come into another one as they were: the first signer moves them all. */
+function movesIn(
+  { current, wouldBe }: StagedView,
+  changes: readonly StagedChange[],
+): readonly (readonly [TargetChange, TargetChange])[] {
+  const targets = changes.filter((change): change is TargetChange => change.kind === 'target');
+  const coming = new Map(
+    targets
+      .filter(({ role, before }) => before === undefined && releases(wouldBe, role))
+      .map((change) => [change.path, change]),
+  );
+  return targets.flatMap((gone) => {
+    if (gone.after !== undefined || !releases(current.trusted, gone.role)) return [];
+    const come = coming.get(gone.path);
+    return come !== undefined && text(come.after) === text(gone.before) ? [[gone, come] as const] : [];
+  });
 }
 
 function describe(view: StagedView, change: StagedChange): string {
@@ -36,8 +67,27 @@ function describe(view: StagedView, change: StagedChange): string {
     case 'expires':
       return `${shown}: good until ${text(change.before)} -> ${text(change.after)}`;
     case 'member':
-      return `${shown}: ${escapeText(change.name)}: ${text(change.before)} -> ${text(change.after)}`;
+      return describeMember(change);
   }
+}
+
+function describeMember({
+  role,
+  name,
+  of,
+  before,
+  after,
+}: StagedChange & { readonly kind: 'member' }): string {
+  const values = `${text(before)} -> ${text(after)}`;
+  if (of === undefined) return `${escapeText(role)}: ${escapeText(name)}: ${values}`;
+  const listed = escapeText(of.role);
+  if (of.list === 'delegations.roles' && before === undefined) {
+    if (name === 'paths') return `${listed}: for what matches ${text(after)}`;
+    if (name === 'path_hash_prefixes' && text(after) === text(ALL_NAMES)) return `${listed}: for all tags`;
+    if (name === 'terminating')
+      return `${listed}: the search ${after === true ? 'ends there' : 'goes on after it'}`;
+  }
+  return `${escapeText(role)}: ${of.list}, ${listed}: ${escapeText(name)}: ${values}`;
 }
 
 function describeTarget(
@@ -47,7 +97,7 @@ function describeTarget(
   before: JsonObject | undefined,
   after: JsonObject | undefined,
 ): string {
-  const where = releases(view, role)
+  const where = releases(view.wouldBe, role)
     ? `in ${escapeText(role)}`
     : `in ${escapeText(role)}, which releases nothing`;
   const tag = escapeText(path);
@@ -71,11 +121,12 @@ function entry(json: JsonObject | undefined): string {
   return `sha256:${escapeText(sha256)} (${text(json?.get('length'))} bytes, ${escapeText(mediaType)})`;
 }
 
-function releases({ wouldBe, current }: StagedView, role: StagedRoleName): boolean {
+/** Whether a search takes entries from this role (protocol 2.2). */
+function releases(trusted: TrustedMetadata, role: StagedRoleName): boolean {
   if (role === TARGETS) return true;
-  const delegations = (wouldBe.targets() ?? current.trusted.targets())?.signed.delegations;
-  const order = [...(delegations?.roles.keys() ?? [])];
-  return order.indexOf(role as (typeof order)[number]) <= order.indexOf(RELEASES);
+  const order: string[] = [...(trusted.targets()?.signed.delegations?.roles.keys() ?? [])];
+  const at = order.indexOf(role);
+  return at >= 0 && at <= order.indexOf(RELEASES);
 }
 
 function describeListing(

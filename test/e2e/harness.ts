@@ -315,12 +315,13 @@ export class Machine {
   /** Starts dtrust: a session of its own, so that there is no terminal whatever the tests run in. */
   start(args: readonly string[], env: Variables = {}): Running {
     return startProgram([NODE, this.stage.program, ...args], {
-      env: this.#environment(env),
+      env: this.environment(env),
       cwd: this.home,
     });
   }
 
-  #environment(more: Variables): Record<string, string> {
+  /** What a call gets as its environment. */
+  environment(more: Variables = {}): Record<string, string> {
     const { stage } = this;
     const all: Variables = {
       PATH: `${stage.binFolder}:/usr/bin:/bin`,

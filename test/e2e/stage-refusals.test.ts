@@ -6,8 +6,10 @@ import type { RoleName } from '../../src/trust/core/metadata.ts';
 import { createRegistrySource } from '../../src/trust/registry-source.ts';
 import { renderStaged, STAGED_FORM, type StagedRecord } from '../../src/trust/staged-record.ts';
 import { createStagedStore } from '../../src/trust/staged-store.ts';
+import { hasScript, PtyRun } from '../keys/pty.ts';
 import { changed } from '../trust/core/staged-world.ts';
 import { type Machine, openStage, REPOSITORY_PASSPHRASE, refused, type Stage } from './harness.ts';
+import { NODE } from './program.ts';
 import { idIn, shareRoot, stagedTag } from './shared-keys.ts';
 import { MEMORY, Team } from './team.ts';
 
@@ -185,6 +187,39 @@ describe('protocol 4.6: somebody else’s change', () => {
     roles.delete('targets/releases' as RoleName);
     await put({ kind: 'waiting', state: { ...state, roles } });
     await refused(bob, cosign('--show'), { code: 'ROLE_MISSING', mayChange: MEMORY });
+  });
+});
+
+describe.skipIf(!hasScript())('protocol 4.6: somebody else’s change, at a terminal', () => {
+  const typed = (args: readonly string[]) => {
+    const { DTRUST_PROMPT: _, CI: __, ...env } = bob.environment();
+    return new PtyRun([NODE, stage.program, ...args, '; echo status=$?'].join(' '), { ...env, CI: '' });
+  };
+
+  it('shows all that changes, asks, and signs what it has shown and nothing else', async () => {
+    const other = await put(await evil());
+    setStaged(staged);
+    const no = typed(cosign());
+    await no.waitFor(`Staged for ${name}: ${id}`);
+    await no.waitFor('alice (');
+    await no.waitFor('Sign exactly this? [y/N] ');
+    no.type('n\r');
+    expect(await no.shown()).toMatch(/nothing was signed \(PROMPT_DECLINED\)[\s\S]*status=1/);
+
+    // Replaced while the person is reading.
+    const deceived = typed(cosign());
+    await deceived.waitFor('Sign exactly this? [y/N] ');
+    setStaged(other);
+    deceived.type('y\r');
+    expect(await deceived.shown()).toMatch(/\(STAGED_CHANGED\)[\s\S]*status=1/);
+    expect(stagedTag(stage, REPO)).toBe(other);
+
+    setStaged(staged);
+    const yes = typed(cosign());
+    await yes.waitFor('Sign exactly this? [y/N] ');
+    yes.type('y\r');
+    expect(await yes.shown()).toMatch(/Signed what is staged for [\s\S]*status=0/);
+    expect(stagedTag(stage, REPO)).not.toBe(staged);
   });
 });
 

@@ -3,12 +3,13 @@
  * it takes the place of, in some entry of the list. What has no entry of its own kind is listed as a member with its
  * JSON before and after, so that nothing is signed that was not shown.
  *
- * `version` is not listed: it is always the next one.
+ * `version` is not listed, it is always the next one; nor `_type`, which goes with the role, and the `spec_version`
+ * that every new role has.
  */
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../lib/strict-json.ts';
 import { canonicalJson } from './canonical-json.ts';
 import { type KeyId, type PublicKey, publicKeyFromListing, tufKeyId } from './keys.ts';
-import { metadataFileName, parseSignedJson } from './metadata.ts';
+import { metadataFileName, parseSignedJson, SPEC_VERSION } from './metadata.ts';
 import { Shape } from './shape.ts';
 import { fileReplaced, type StagedRoleName } from './staged.ts';
 import type { StagedView } from './staged-view.ts';
@@ -59,6 +60,8 @@ export type StagedChange =
       readonly kind: 'member';
       readonly role: StagedRoleName;
       readonly name: string;
+      /** Set for a member of the role listed there: `roles` or `delegations.roles`. */
+      readonly of?: { readonly list: string; readonly role: string };
       readonly before?: JsonValue;
       readonly after?: JsonValue;
     };
@@ -82,7 +85,9 @@ export function stagedChanges({ roles, current }: StagedView): readonly StagedCh
 function changesOf(role: StagedRoleName, before: JsonObject, after: JsonObject): readonly StagedChange[] {
   const changes: StagedChange[] = [];
   for (const [name, was, is] of differences(before, after)) {
-    if (name === 'version') continue;
+    if (name === 'version' || name === '_type') continue;
+    // What dtrust writes into every role that is new.
+    if (name === 'spec_version' && was === undefined && is === SPEC_VERSION) continue;
     const [wasObject, isObject] = [asObject(was), asObject(is)];
     if (name === 'expires') changes.push({ kind: 'expires', role, ...sides(was, is) });
     else if (name === 'targets' && role !== 'root') changes.push(...entries(role, wasObject, isObject));
@@ -154,7 +159,7 @@ function listings(
     }
     for (const [name, left, right] of differences(asObject(was), asObject(is))) {
       if (name === 'keyids' || name === 'threshold' || name === 'name') continue;
-      changes.push({ kind: 'member', role: by, name: `${where}.${role}.${name}`, ...sides(left, right) });
+      changes.push({ kind: 'member', role: by, name, of: { list: where, role }, ...sides(left, right) });
     }
   }
   const prefix = where === 'roles' ? 'keys' : 'delegations.keys';

@@ -75,7 +75,11 @@ describe('protocol 4.6: a list of changes', () => {
       after: ['targets/bob', 'targets/releases', 'targets/alice'],
     });
     expect(changes).toContainEqual(
-      expect.objectContaining({ kind: 'member', name: 'delegations.roles.targets/bob.paths' }),
+      expect.objectContaining({
+        kind: 'member',
+        name: 'paths',
+        of: { list: 'delegations.roles', role: 'targets/bob' },
+      }),
     );
     const by = changes.flatMap((change) => (change.kind === 'keys' ? [`${change.by} ${change.role}`] : []));
     expect(by).toEqual(['root snapshot', 'root timestamp', 'targets targets/bob']);

@@ -13,6 +13,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TrustError } from '../../../src/lib/errors.ts';
 import type { Edit, NewState } from '../../../src/trust/core/editor.ts';
 import { runSearch, searchTarget } from '../../../src/trust/core/search.ts';
+import { stageEdits } from '../../../src/trust/core/staged.ts';
+import { completeStaged, signStaged, viewStaged } from '../../../src/trust/core/staged-view.ts';
 import { TrustedMetadata } from '../../../src/trust/core/trusted-metadata.ts';
 import { SIM_NOW_MS, sha256 } from '../../helpers/repository-simulator.ts';
 import { labelledSimKey, makeSimKey, type SimKey, simSigner } from '../../helpers/sim-keys.ts';
@@ -68,6 +70,21 @@ const expected = (content: string): string => `${content.length} ${sha256(Buffer
 const today = { nowMs: Date.now() };
 
 describe('tuf-js verifies what the editor writes', () => {
+  it('protocol 4.6: a staged state, signed by three on three machines', async () => {
+    const [one, two, three] = [1, 2, 3].map((each) => simSigner(labelledSimKey(`root ${each}`)));
+    if (!one || !two || !three) throw new Error('three keys');
+    const state = await create({ ...today, rootKeys: [one, two, three], rootThreshold: 3 });
+    const alice = labelledSimKey('alice').publicKey;
+    const edits: readonly Edit[] = [put('1.0'), { kind: 'addSigner', name: 'alice', keys: [alice] }];
+    const terms = { ...today, highestVersions: new Map() };
+    let { state: staged } = await stageEdits(state, edits, { ...today, signers: [one, repository] });
+    for (const signer of [two, three]) {
+      staged = await signStaged(await viewStaged(state, staged, terms), [signer]);
+    }
+    const done = await completeStaged(state, staged, { ...today, signers: [online] });
+    expect(await tufJsFinds(done, '1.0')).toBe(expected('manifest 1.0'));
+  });
+
   it('a new collection, with keys of each type', async () => {
     for (const kind of ['ed25519', 'ecdsa-p256', 'ecdsa-p384', 'rsa'] as const) {
       const keys = [1, 2, 3].map(() => simSigner(makeSimKey(kind)));
