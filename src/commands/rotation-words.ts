@@ -22,7 +22,8 @@ export async function withStagingHint<T>(command: string, work: () => Promise<T>
     // Without any key here there is nothing to begin with.
     if (hasCode(error, 'KEY_ROOT_MISSING', 'KEY_MISSING') && /^\d+ of them$/.test(error.found ?? '')) {
       error.hints = [
-        ...error.hints,
+        // What is said of staging in general is said here of this command.
+        ...error.hints.filter((hint) => !hint.includes('dtrust trust stage COMMAND')),
         `If others hold the keys that are missing, let them sign in turn: dtrust trust stage ${command}`,
       ];
     }

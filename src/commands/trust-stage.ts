@@ -11,7 +11,7 @@ import { Staged } from '../publish/staged.ts';
 import { parseRepository } from '../reference/reference.ts';
 import { openCollection } from '../trust/updater.ts';
 import { commandNamed } from './command-modules.ts';
-import type { Context, ExitStatus, Outcome } from './context.ts';
+import { type Context, type ExitStatus, note, type Outcome } from './context.ts';
 import { createPublishTools, stagedStoreFor } from './publish-tools.ts';
 import { runOwn } from './run-own.ts';
 
@@ -69,8 +69,14 @@ async function stage(context: Context): Promise<Outcome> {
     const command = await commandNamed(path);
     return await command.run({ ...context, parsed: { ...parsed, globals }, staging: true });
   } catch (error) {
-    if (error instanceof Staged) return 0;
-    throw error;
+    if (!(error instanceof Staged)) throw error;
+    if (path.startsWith('trust rotate')) {
+      note(
+        context,
+        `once it is published, run \`dtrust ${path}\` again here: this machine then uses the new key`,
+      );
+    }
+    return 0;
   }
 }
 

@@ -113,6 +113,28 @@ describe('protocol 4.6: a root that takes two keys of two', () => {
   });
 });
 
+describe('protocol 4.6: a rotation by two people', () => {
+  it('the new root key signs as well, and whoever began it goes over to it at the end', async () => {
+    const name = await shared('rotated', 2, bob);
+    const consumer = await team.pinned('rotated');
+    const turned = stage.machine({ like: owner });
+    const alone = await turned.run(['trust', 'rotate', 'root', name]);
+    expect(alone.stderr).toContain('(KEY_ROOT_MISSING)');
+    const staged = await turned.succeed(['trust', 'stage', 'rotate', 'root', name]);
+    expect(staged.stdout).toMatch(
+      /root: 2 of 2 keys -> 2 of 2 keys; adds the root key \([0-9a-f]{64}\); takes away the root key/,
+    );
+    expect(staged.stdout.match(/^Missing: /gm)).toHaveLength(1);
+    const id = idIn(staged.stdout);
+    await bob.succeed(['trust', 'cosign', '--digest', id, name]);
+    const published = await turned.succeed(['trust', 'cosign', '--digest', id, name]);
+    expect(published.stdout).toContain('Signed and published');
+    const again = await turned.succeed(['trust', 'rotate', 'root', name]);
+    expect(again.stdout).toMatch(/The root key of \S+ is [0-9a-f]{64} already/);
+    await consumer.succeed(['pull', '-q', `${name}:1.0`]);
+  });
+});
+
 describe('protocol 4.6: a root that takes keys of three', () => {
   it('any two of three will do, and who has signed already is told', async () => {
     const name = await shared('of-three', 2, bob, carol);
