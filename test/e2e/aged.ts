@@ -43,16 +43,21 @@ export async function publishDaysAgo(
   await stage.publish(repository, next.files);
 }
 
-function openServed(stage: Stage, repository: string) {
-  const collection = stage.name(repository);
+/** The files under `_trust` as it is now, by name. */
+export function servedFiles(stage: Stage, repository: string): Map<string, Uint8Array> {
   const { tags, manifests } = stage.registry.repository(repository);
   const manifest = manifests.get(tags.get('_trust' as never) ?? '');
   const { layers } = JSON.parse(Buffer.from(manifest?.bytes ?? []).toString()) as {
     layers: { data: string; annotations: Record<string, string> }[];
   };
-  const files = new Map(
+  return new Map(
     layers.map((each) => [each.annotations['tuf.io/filename'] ?? '', Buffer.from(each.data, 'base64')]),
   );
+}
+
+function openServed(stage: Stage, repository: string) {
+  const collection = stage.name(repository);
+  const files = servedFiles(stage, repository);
   const file = (name: string) => {
     const bytes = files.get(name);
     if (bytes === undefined) throw new Error(`no ${name} among ${[...files.keys()].join(' ')}`);
