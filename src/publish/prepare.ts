@@ -15,6 +15,7 @@ import type { Signer } from '../trust/core/signer.ts';
 import type { CurrentKeys } from '../trust/current-keys.ts';
 import type { Journal } from '../trust/journal.ts';
 import type { RegistrySource } from '../trust/registry-source.ts';
+import { openSettled } from '../trust/settled.ts';
 import { openCollection } from '../trust/updater.ts';
 import { type CollectionKeys, prepareCollectionKeys } from './initialise.ts';
 import { offerLostUpdate } from './lost-update.ts';
@@ -40,6 +41,8 @@ export interface PublishTools {
   readonly unattended: boolean;
   /** One line for stderr. */
   readonly say: (line: string) => void;
+  /** One line for stderr, with DTRUST_DEBUG alone. */
+  readonly debug: (line: string) => void;
   /** Set by `dtrust trust stage`: the other end of the road (protocol 4.6). */
   readonly staging?: Staging;
 }
@@ -142,11 +145,11 @@ export function newKeys(tools: PublishTools): Promise<CollectionKeys> {
 }
 
 async function openExisting(
-  { editOptions }: PublishTools,
+  tools: PublishTools,
   { mayInitialise }: PrepareRequest,
 ): Promise<VerifiedCollection | undefined> {
   try {
-    return await openCollection(editOptions);
+    return await openSettled(() => openCollection(tools.editOptions), tools);
   } catch (error) {
     // protocol 4.4: with a pin or any memory this is TRUST_DATA_GONE, and no push begins anew.
     if (mayInitialise && hasCode(error, 'NO_TRUST_DATA')) return undefined;

@@ -169,9 +169,10 @@ async function openServed(
 }
 
 /**
- * TUF 5.5.5, for a state of the same version: racing publishers built on the same base, so none of its roles is older
- * than what is known. [Whoever holds the online key could name targets from before a revocation, and have the next
- * publisher sign them anew.]
+ * TUF 5.5.5, for a state of the same version: none of its roles is older than what is known. [Whoever holds the online
+ * key could name targets from before a revocation, and have the next publisher sign them anew.] Of racing publishers
+ * the one whose state was overwritten may be known here with a role of his own that is newer: he writes again, and
+ * until then nobody who has seen that role builds on a state without it (`openSettled`).
  */
 function verifyNoneOlder(known: VerifiedCollection, served: VerifiedCollection): void {
   const now = served.trusted.snapshot?.signed.meta;
