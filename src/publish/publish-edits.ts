@@ -13,6 +13,7 @@ import { openForPublishing, publish } from '../trust/publisher.ts';
 import { openSettled } from '../trust/settled.ts';
 import { signersOf as signersInState } from '../trust/signers.ts';
 import { openCollection } from '../trust/updater.ts';
+import { verifyKeysAsSeen } from './keys-as-seen.ts';
 import type { Prepared, PublishTools } from './prepare.ts';
 import { fileOfKey, initialisedLines } from './report-initialised.ts';
 
@@ -46,6 +47,9 @@ export async function publishEdits(
       const terms = { turnSeconds, highestVersions, nowMs: clock.now() };
       if (base !== undefined) {
         await verifyBase?.(base);
+        if (prepared.kind === 'existing') {
+          verifyKeysAsSeen(prepared.collection, base, all, prepared.signers);
+        }
         const current = { trusted: base.trusted, files: await base.loadAll() };
         return await editCollection(current, all, { ...terms, signers: signersOf(prepared) });
       }
@@ -58,6 +62,7 @@ export async function publishEdits(
     },
     journal,
     changes: journalChanges(all),
+    settles: prepared.kind === 'existing' ? prepared.settles : [],
     clock,
     random,
     signal,

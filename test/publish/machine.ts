@@ -14,6 +14,7 @@ import { Services } from '../../src/commands/services.ts';
 import type { RegistryHttp } from '../../src/http/registry-http.ts';
 import { createEd25519Key } from '../../src/keys/create.ts';
 import { KeyStore } from '../../src/keys/key-store.ts';
+import type { PrivateKey } from '../../src/keys/private-key.ts';
 import type { Terminal } from '../../src/keys/terminal.ts';
 import type { Clock } from '../../src/lib/clock.ts';
 import { type FileSystem, realFileSystem } from '../../src/lib/file-system.ts';
@@ -26,6 +27,7 @@ import { readEnvironment } from '../../src/settings/environment.ts';
 import type { VerifiedCollection } from '../../src/trust/collection.ts';
 import type { Edit, TargetEntry } from '../../src/trust/core/editor.ts';
 import type { PublicKey } from '../../src/trust/core/keys.ts';
+import type { TopLevelRole } from '../../src/trust/core/metadata.ts';
 import type { Pin } from '../../src/trust/core/pin.ts';
 import { pinFor } from '../../src/trust/core/pin.ts';
 import { addPin } from '../../src/trust/pins.ts';
@@ -137,6 +139,7 @@ export class PublishingMachine {
       startTimeMs: clock.now(),
       platform: 'linux',
       pid: process.pid,
+      nodeProgram: process.execPath,
       userHome: this.home,
       random,
       out: (text) => void this.said.push(text),
@@ -185,6 +188,17 @@ export class PublishingMachine {
       mayInitialise: false,
       administers: async () => ({ roles: ['root', 'targets'] }),
     });
+  }
+
+  /** One new key in place of all keys of a role. */
+  async rotate(role: TopLevelRole, key: PrivateKey): Promise<VerifiedCollection> {
+    const tools = await this.tools();
+    const administers = async () => ({ roles: ['root', 'targets'] as const });
+    const prepared = await prepare(tools, { targets: false, mayInitialise: false, administers });
+    if (prepared.kind !== 'existing') throw new Error('there is something to rotate');
+    const signers = [...prepared.signers, key];
+    const edit = { kind: 'rotateKeys', role, keys: [key.publicKey] } as const;
+    return await publishEdits(tools, { ...prepared, signers }, [edit]);
   }
 
   /** Makes a key of this machine's own, and returns its public half. */
