@@ -35,6 +35,30 @@ const LIBRARIES: Readonly<Record<string, string>> = {
   'libpcre2-8.so.0': 'libpcre2-8-0',
   'libltdl.so.7': 'libltdl7',
   'libpkcs11-helper.so.1': 'libpkcs11-helper1',
+  // Of D-Bus, the Secret Service and its client.
+  'libapparmor.so.1': 'libapparmor1',
+  'libaudit.so.1': 'libaudit1',
+  'libblkid.so.1': 'libblkid1',
+  'libcap-ng.so.0': 'libcap-ng0',
+  'libcap.so.2': 'libcap2',
+  'libdbus-1.so.3': 'libdbus-1-3',
+  'libexpat.so.1': 'libexpat1',
+  'libffi.so.8': 'libffi8',
+  'libgck-1.so.0': 'libgck-1-0',
+  'libgcr-base-3.so.1': 'libgcr-base-3-1',
+  'libgcrypt.so.20': 'libgcrypt20',
+  'libgio-2.0.so.0': 'libglib2.0-0',
+  'libglib-2.0.so.0': 'libglib2.0-0',
+  'libgmodule-2.0.so.0': 'libglib2.0-0',
+  'libgobject-2.0.so.0': 'libglib2.0-0',
+  'libgpg-error.so.0': 'libgpg-error0',
+  'liblz4.so.1': 'liblz4-1',
+  'liblzma.so.5': 'liblzma5',
+  'libmount.so.1': 'libmount1',
+  'libp11-kit.so.0': 'libp11-kit0',
+  'libsecret-1.so.0': 'libsecret-1-0',
+  'libz.so.1': 'zlib1g',
+  'libzstd.so.1': 'libzstd1',
 };
 
 /** @throws PeerMissing when the packages cannot be had or a library stays missing. */
@@ -75,6 +99,31 @@ export async function notaryProgram(
   name: 'notary' | 'notary-server' | 'notary-signer' = 'notary',
 ): Promise<Program> {
   return await program(path.join(await fetchPackage('bookworm', 'notary'), 'usr/bin', name));
+}
+
+export interface SecretServicePrograms {
+  readonly busDaemon: Program;
+  readonly busSend: Program;
+  /** Takes a name on the bus and never answers. */
+  readonly blackHole: Program;
+  readonly keyring: Program;
+}
+
+/** A session bus and GNOME's keyring, the Secret Service of most Linux desktops. */
+export async function secretServicePrograms(): Promise<SecretServicePrograms> {
+  const binary = async (name: string, file: string) =>
+    await program(path.join(await fetchPackage('bookworm', name), 'usr/bin', file));
+  return {
+    busDaemon: await binary('dbus-daemon', 'dbus-daemon'),
+    busSend: await binary('dbus-bin', 'dbus-send'),
+    blackHole: await binary('dbus-tests', 'dbus-test-tool'),
+    keyring: await binary('gnome-keyring', 'gnome-keyring-daemon'),
+  };
+}
+
+/** What a program has to find beside it to load a shared library, such as a native module of Node.js. */
+export async function librariesFor(file: string): Promise<Readonly<Record<string, string>>> {
+  return (await program(file)).env;
 }
 
 /** A static busybox: the one file of an image that really runs. */

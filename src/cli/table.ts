@@ -42,6 +42,7 @@ export const ENFORCED: readonly CommandGroup[] = [
       'trust key list|ls',
       'trust key export',
       'trust key passwd',
+      'trust key forget',
       'trust key backup',
       'trust key restore',
       'trust signer',

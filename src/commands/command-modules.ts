@@ -30,6 +30,7 @@ const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map<string, ()
   ['trust key list', () => import('./trust-key-list.ts')],
   ['trust key export', () => import('./trust-key-export.ts')],
   ['trust key passwd', () => import('./trust-key-passwd.ts')],
+  ['trust key forget', () => import('./trust-key-forget.ts')],
   ['trust key backup', () => import('./trust-key-backup.ts')],
   ['trust key restore', () => import('./trust-key-restore.ts')],
   ['trust signer add', () => import('./trust-signer-add.ts')],

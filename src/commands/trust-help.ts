@@ -23,6 +23,7 @@ const COMMANDS: readonly (readonly [path: string, summary: string])[] = [
   ['key list', 'List the private keys on this machine'],
   ['key export', 'Print the public half of a key'],
   ['key passwd', 'Change the passphrase of a key'],
+  ['key forget', 'Remove remembered passphrases from the keychain of this system'],
   ['key backup', 'Copy all private keys into one file, under one passphrase'],
   ['key restore', 'Put the keys of a backup back'],
   ['signer add', 'Let somebody else sign, with a key of his own'],

@@ -222,6 +222,8 @@ export type KeyCode =
   | 'KEY_NAME'
   | 'KEY_NOT_LISTED'
   | 'THRESHOLD_UNREACHABLE' // fewer keys are listed than would have to sign
+  | 'KEYCHAIN_ONLY_COPY'
+  | 'KEYCHAIN_UNAVAILABLE'
   | 'PROMPT_DECLINED'
   | 'PROMPT_UNAVAILABLE';
 

@@ -19,7 +19,9 @@ import {
   enginePrograms,
   notaryProgram,
   registryProgram,
+  secretServicePrograms,
 } from '../../scripts/peers/programs.ts';
+import { keytarLibraries } from '../../scripts/peers/secret-service.ts';
 
 export { type Authority, type Certificate, makeAuthority } from '../../scripts/peers/certificates.ts';
 export { type RunningEngine, startEngine } from '../../scripts/peers/engine.ts';
@@ -32,6 +34,7 @@ export {
   type Program,
 } from '../../scripts/peers/programs.ts';
 export { KNOWN_USER, type RunningRegistry, startRegistry } from '../../scripts/peers/registry.ts';
+export { type SecretService, startSecretService } from '../../scripts/peers/secret-service.ts';
 
 function needRoot(): void {
   if (process.platform !== 'linux' || process.getuid?.() !== 0) throw new PeerMissing('root on Linux');
@@ -73,7 +76,13 @@ const PEERS = {
   notary: () => notaryProgram('notary'),
   'notary-server': () => notaryProgram('notary-server'),
   busybox: busyboxBytes,
+  'secret-service': async () => {
+    await secretServicePrograms();
+    await keytarLibraries();
+  },
   openssl: async () => needProgram('openssl', 'version'),
+  /** Of util-linux: a program on a pseudo-terminal. */
+  script: async () => needProgram('script', '-qec', 'true', '/dev/null'),
   'network address': async () => void outerAddress(),
 } satisfies Record<string, () => Promise<unknown>>;
 
