@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { KeyError } from '../lib/errors.ts';
+import { escapeShort } from '../lib/escape.ts';
 import { isCryptoError } from './crypto-error.ts';
 import { DerError } from './der.ts';
 import type { PemBlock } from './key-pem.ts';
@@ -31,7 +32,8 @@ export function isDekEncrypted(block: PemBlock): boolean {
 export function decryptDekInfo(block: PemBlock, passphrase: Secret): Secret {
   const [, name = '', ivHex = ''] = /^([A-Z0-9-]+),([0-9A-Fa-f]+)$/.exec(dekInfo(block)) ?? [];
   const cipher = ciphers.get(name);
-  if (cipher === undefined) throw unsupported('this cipher');
+  if (cipher === undefined)
+    throw unsupported(name === '' ? 'this cipher' : `cipher ${escapeShort(name, 30)}`);
   const iv = Buffer.from(ivHex, 'hex');
   if (iv.length !== cipher.ivBytes) throw new DerError('initialisation vector of the wrong length');
   const key = bytesToKey(passphrase, iv.subarray(0, 8), cipher.keyBytes);

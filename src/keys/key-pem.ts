@@ -34,6 +34,18 @@ const otherLabels: ReadonlyMap<string, string> = new Map([
   ['PGP PRIVATE KEY BLOCK', 'it is a PGP key'],
 ]);
 
+/** Files of keys that are no PEM, by how they begin. */
+const otherForms: readonly (readonly [begins: RegExp, why: string])[] = [
+  [/^PuTTY-User-Key-File-/, 'it is a PuTTY key; PuTTYgen exports OpenSSH keys'],
+  [/^untrusted comment: /, 'it is a minisign or signify key'],
+  [/^\s*\{/, 'it is JSON; keys are read as PEM'],
+  [/^AGE-SECRET-KEY-/m, 'it is an age key, which does not sign'],
+  [
+    /^\x30[\x20-\x84]/,
+    'it is DER or PKCS#12; `openssl pkey -in OLD -out NEW` and `openssl pkcs12 -nodes -nocerts -in OLD -out NEW` convert them',
+  ],
+];
+
 const blockPattern = /^-----BEGIN ([A-Z0-9 ]{1,64})-----[ \t]*\r?\n([\s\S]*?)^-----END \1-----[ \t]*\r?$/gm;
 const headerPattern = /^([A-Za-z][A-Za-z0-9-]{0,63}):[ \t]*([^\r\n]*?)[ \t]*$/;
 
@@ -48,12 +60,15 @@ export function parsePrivateKeyPem(bytes: Uint8Array, file: string): PemBlock {
   const blocks = [...text.matchAll(blockPattern)];
   const keys = blocks.filter((match) => privateLabels.has(match[1] ?? ''));
   const [key] = keys;
-  if (key === undefined) throw noPrivateKey(blocks, file);
+  if (key === undefined) throw noPrivateKey(text, blocks, file);
   if (keys.length > 1) {
     throw new KeyError({
       code: 'KEY_UNSUPPORTED',
       message: `${file} holds ${keys.length} private keys`,
-      hints: ['Put each key into a file of its own and load them one after the other.'],
+      hints: [
+        'Put each key into a file of its own and load them one after the other.',
+        'A backup is put back with: dtrust trust key restore FILE',
+      ],
     });
   }
   return parseBlock(key[1] ?? '', key[2] ?? '', file);
@@ -85,15 +100,14 @@ function parseBlock(label: string, body: string, file: string): PemBlock {
   return { label, headers, der: Buffer.from(base64, 'base64') };
 }
 
-function noPrivateKey(blocks: readonly RegExpMatchArray[], file: string): KeyError {
-  for (const [, label = ''] of blocks) {
-    const why = otherLabels.get(label);
-    if (why !== undefined) {
-      return new KeyError({
-        code: 'KEY_UNSUPPORTED',
-        message: `${file} is not a private key dtrust can read: ${why}`,
-      });
-    }
+function noPrivateKey(text: string, blocks: readonly RegExpMatchArray[], file: string): KeyError {
+  const labelled = blocks.map(([, label = '']) => otherLabels.get(label)).find((why) => why !== undefined);
+  const why = labelled ?? otherForms.find(([begins]) => begins.test(text))?.[1];
+  if (why !== undefined) {
+    return new KeyError({
+      code: 'KEY_UNSUPPORTED',
+      message: `${file} is not a private key dtrust can read: ${why}`,
+    });
   }
   return invalid(file, 'no whole PEM block with a private key in it');
 }

@@ -4,7 +4,7 @@
  * `KeyStore.save` has read it back from the disk.
  */
 import type { FileSystem } from '../lib/file-system.ts';
-import { openKeyFile, readKeyFile } from './key-file.ts';
+import { type KeyLabels, openKeyFile, readKeyFile } from './key-file.ts';
 import type { Passphrases } from './passphrases.ts';
 import type { PrivateKey } from './private-key.ts';
 
@@ -25,6 +25,20 @@ export interface ForeignKeyOptions {
 }
 
 /**
+ * Notary 0.1 had no headers: the role stood in the file's name, the repository in its folders. Labels say what a key is
+ * for and nothing about which it is; headers go before.
+ */
+function labelsOfPath(path: string): KeyLabels {
+  const [, folder, repository, role] =
+    /(?:^|[/\\])(root_keys|tuf_keys)[/\\](?:(.+)[/\\])?[0-9a-f]{64}(?:_([a-z]+))?\.key$/.exec(path) ?? [];
+  if (folder === 'root_keys') return { role: 'root' };
+  if (role === undefined || !OLD_ROLES.has(role)) return {};
+  return { role, ...(repository === undefined ? {} : { repository: repository.replaceAll('\\', '/') }) };
+}
+
+const OLD_ROLES: ReadonlySet<string> = new Set(['root', 'targets', 'snapshot', 'timestamp']);
+
+/**
  * Reads a private key from any supported file, and makes it sign once.
  *
  * @throws LocalStateError FILE_UNREADABLE
@@ -32,7 +46,7 @@ export interface ForeignKeyOptions {
  *   PROMPT_DECLINED; Interrupted
  */
 export async function loadForeignKey(options: ForeignKeyOptions): Promise<ForeignKey> {
-  const file = readKeyFile(options.fs, options.path, options.platform);
+  const file = { ...labelsOfPath(options.path), ...readKeyFile(options.fs, options.path, options.platform) };
   const key = await openKeyFile(file, undefined, options.passphrases);
   // A file whose public half is not the private half's is found now, not at the first push.
   await key.sign(new Uint8Array());

@@ -3,7 +3,7 @@
  *
  * Written: PBKDF2 with HMAC-SHA1 and 600,000 iterations, AES-256-CBC. SHA-1 is what Docker CLI <= 28 and Notary can
  * read, any iteration count with it; as a PRF it is sound, and the count is what a guess costs. node's own export
- * has a fixed 2,048. Read: PBKDF2 with any SHA PRF, scrypt, AES-CBC and 3DES-CBC, which covers what OpenSSL writes.
+ * has a fixed 2,048. Read: PBKDF2 with any PRF that OpenSSL writes, scrypt, AES-CBC and 3DES-CBC, which covers what OpenSSL writes.
  *
  * CBC does not authenticate. A wrong passphrase shows as broken padding or as a plaintext that is no key; the
  * caller must parse what comes out, and treats a failure of that as a wrong passphrase too.
@@ -27,7 +27,7 @@ import { Secret } from './secret.ts';
 /** Iterations of PBKDF2 in key files that dtrust writes. */
 export const KDF_ITERATIONS = 600_000;
 
-// What a file may ask this machine to do before it is known to be a key: about two seconds, 256 MiB.
+// What a file may ask this machine to do before it is known to be a key: some seconds, 256 MiB.
 /** Most iterations of PBKDF2 that a file may ask for. */
 export const MAX_KDF_ITERATIONS = 10_000_000;
 const maxScryptBytes = 256 * 1024 * 1024;
@@ -44,12 +44,34 @@ const ciphers: ReadonlyMap<string, { name: string; keyBytes: number; ivBytes: nu
   ['1.2.840.113549.3.7', { name: 'des-ede3-cbc', keyBytes: 24, ivBytes: 8 }],
 ]);
 
+/** What OpenSSL can write as well and nobody needs; refused by these names. */
+const otherCiphers: ReadonlyMap<string, string> = new Map([
+  ['1.3.14.3.2.7', 'des-cbc'],
+  ['1.2.840.113549.3.2', 'rc2-cbc'],
+  ['1.2.392.200011.61.1.1.1.2', 'camellia-128-cbc'],
+  ['1.2.392.200011.61.1.1.1.3', 'camellia-192-cbc'],
+  ['1.2.392.200011.61.1.1.1.4', 'camellia-256-cbc'],
+  ['1.2.410.200046.1.1.2', 'aria-128-cbc'],
+  ['1.2.410.200046.1.1.7', 'aria-192-cbc'],
+  ['1.2.410.200046.1.1.12', 'aria-256-cbc'],
+  ['1.2.156.10197.1.104.2', 'sm4-cbc'],
+  ['2.16.840.1.101.3.4.1.6', 'aes-128-gcm'],
+  ['2.16.840.1.101.3.4.1.46', 'aes-256-gcm'],
+]);
+
 const prfs: ReadonlyMap<string, string> = new Map([
+  ['1.2.840.113549.2.6', 'md5'],
   ['1.2.840.113549.2.7', 'sha1'],
   ['1.2.840.113549.2.8', 'sha224'],
   ['1.2.840.113549.2.9', 'sha256'],
   ['1.2.840.113549.2.10', 'sha384'],
   ['1.2.840.113549.2.11', 'sha512'],
+  ['1.2.840.113549.2.12', 'sha512-224'],
+  ['1.2.840.113549.2.13', 'sha512-256'],
+  ['2.16.840.1.101.3.4.2.13', 'sha3-224'],
+  ['2.16.840.1.101.3.4.2.14', 'sha3-256'],
+  ['2.16.840.1.101.3.4.2.15', 'sha3-384'],
+  ['2.16.840.1.101.3.4.2.16', 'sha3-512'],
 ]);
 
 const deriveByPbkdf2 = promisify(pbkdf2);
@@ -152,7 +174,7 @@ function parseEncrypted(der: Uint8Array): Encrypted {
   const scheme = parameters.sequence();
   const cipherOid = scheme.oid();
   const cipher = ciphers.get(cipherOid);
-  if (cipher === undefined) throw unsupported(`cipher ${cipherOid}`);
+  if (cipher === undefined) throw unsupported(`cipher ${otherCiphers.get(cipherOid) ?? cipherOid}`);
   const iv = scheme.read(DER_OCTET_STRING);
   if (iv.length !== cipher.ivBytes) throw new DerError('initialisation vector of the wrong length');
   if (kdf.keyLength !== undefined && kdf.keyLength !== cipher.keyBytes) {

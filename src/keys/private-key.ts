@@ -22,12 +22,26 @@ export const OID_RSA = '1.2.840.113549.1.1.1';
 /** Ed25519 as GNU and Notary write it in PKCS#8; RFC 8410 has another. */
 export const OID_ED25519_NOTARY = '1.3.6.1.4.1.11591.15.1';
 
-const curves: ReadonlyMap<string, { oid: string; scheme: string; hash: string }> = new Map([
-  ['prime256v1', { oid: '1.2.840.10045.3.1.7', scheme: 'ecdsa-sha2-nistp256', hash: 'sha256' }],
-  ['secp384r1', { oid: '1.3.132.0.34', scheme: 'ecdsa-sha2-nistp384', hash: 'sha384' }],
+interface Curve {
+  readonly oid: string;
+  readonly scheme: string;
+  readonly hash: string;
+  /** Length of a named curve's SubjectPublicKeyInfo with an uncompressed point. */
+  readonly spkiBytes: number;
+  /** Length of SEC1 with the same and the public half. */
+  readonly sec1Bytes: number;
+}
+
+const p256 = { oid: '1.2.840.10045.3.1.7', scheme: 'ecdsa-sha2-nistp256', hash: 'sha256' };
+const p384 = { oid: '1.3.132.0.34', scheme: 'ecdsa-sha2-nistp384', hash: 'sha384' };
+const curves: ReadonlyMap<string, Curve> = new Map([
+  ['prime256v1', { ...p256, spkiBytes: 91, sec1Bytes: 121 }],
+  ['secp384r1', { ...p384, spkiBytes: 120, sec1Bytes: 167 }],
 ]);
 
 const minRsaBits = 2048;
+// What OpenSSL still verifies with; signing with a key as long as its file may be would take hours.
+const maxRsaBits = 16_384;
 const rfc8410Prefix = Buffer.from('302e020100300506032b657004220420', 'hex');
 
 export class PrivateKey implements Signer {
@@ -47,8 +61,9 @@ export class PrivateKey implements Signer {
   /**
    * @throws KeyError KEY_UNSUPPORTED (kind, curve or size that dtrust does not sign with)
    */
-  static fromKeyObject(key: KeyObject): PrivateKey {
-    const algorithm = algorithmOf(key);
+  static fromKeyObject(given: KeyObject): PrivateKey {
+    const algorithm = algorithmOf(given);
+    const key = algorithm === 'ecdsa' ? usualPrivateForm(given) : given;
     const publicKey = publicHalf(createPublicKey(key), algorithm);
     const id = publicKey.supported ? notaryKeyId(publicKey) : undefined;
     if (id === undefined) throw unsupported('this key cannot be verified by dtrust');
@@ -140,7 +155,8 @@ export function publicHalf(key: KeyObject, algorithm: KeyAlgorithm): PublicKey {
     const publicValue = spki.subarray(spki.length - 32).toString('hex');
     return publicKeyFromParts({ keytype: 'ed25519', scheme: 'ed25519', publicValue });
   }
-  const publicValue = key.export({ type: 'spki', format: 'pem' }).toString();
+  const usual = algorithm === 'ecdsa' ? usualPublicForm(key) : key;
+  const publicValue = usual.export({ type: 'spki', format: 'pem' }).toString();
   const scheme = algorithm === 'rsa' ? 'rsassa-pss-sha256' : curveOf(key).scheme;
   return publicKeyFromParts({ keytype: algorithm, scheme, publicValue });
 }
@@ -155,11 +171,27 @@ export function algorithmOf(key: KeyObject): KeyAlgorithm {
   }
   if (type !== 'rsa') throw unsupported(`${type ?? 'unknown'} keys are not supported`);
   const { modulusLength = 0 } = key.asymmetricKeyDetails ?? {};
-  if (modulusLength < minRsaBits) throw unsupported(`RSA keys of ${modulusLength} bits are not supported`);
+  if (modulusLength < minRsaBits || modulusLength > maxRsaBits)
+    throw unsupported(`RSA keys of ${modulusLength} bits are not supported`);
   return 'rsa';
 }
 
-function curveOf(key: KeyObject): { oid: string; scheme: string; hash: string } {
+/**
+ * The same public key with its curve by name and its point uncompressed. OpenSSL keeps explicit parameters and
+ * compressed points, which give one key several IDs and which Go, and so Docker and Notary, do not read.
+ */
+function usualPublicForm(key: KeyObject): KeyObject {
+  if (key.export({ type: 'spki', format: 'der' }).length === curveOf(key).spkiBytes) return key;
+  return createPublicKey({ key: key.export({ format: 'jwk' }), format: 'jwk' });
+}
+
+/** The same for a private key, which may also come without its public half. */
+function usualPrivateForm(key: KeyObject): KeyObject {
+  if (key.export({ type: 'sec1', format: 'der' }).length === curveOf(key).sec1Bytes) return key;
+  return createPrivateKey({ key: key.export({ format: 'jwk' }), format: 'jwk' });
+}
+
+function curveOf(key: KeyObject): Curve {
   const name = key.asymmetricKeyDetails?.namedCurve;
   const curve = curves.get(name ?? '');
   if (curve === undefined) throw unsupported(`EC keys on ${name ?? 'an unnamed curve'} are not supported`);
@@ -170,7 +202,7 @@ function unsupported(message: string): KeyError {
   return new KeyError({
     code: 'KEY_UNSUPPORTED',
     message,
-    hints: ['Use an ECDSA P-256 or P-384, an Ed25519, or an RSA key of at least 2048 bits.'],
+    hints: ['Use an ECDSA P-256 or P-384, an Ed25519, or an RSA key of 2048 to 16384 bits.'],
   });
 }
 

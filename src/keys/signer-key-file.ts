@@ -3,7 +3,7 @@
  *
  *   PUBLIC KEY        as `trust key generate` and OpenSSL write it; as `docker trust key generate` does, with a header
  *   RSA PUBLIC KEY    PKCS#1
- *   CERTIFICATE       X.509; its key counts, as long as it is valid
+ *   CERTIFICATE       X.509, also under its old label X509 CERTIFICATE; its key counts, as long as it is valid
  *
  * A private key that was handed over by mistake is refused, and nothing of any file is ever shown.
  */
@@ -32,7 +32,7 @@ export function readSignerKey(fs: FileSystem, path: string, nowMs: number): Publ
   // Before anything else, and also where the block is cut short.
   if (/PRIVATE KEY/.test(text)) throw isPrivate(shown);
   const [block, another] = [...text.matchAll(BLOCK)];
-  if (block === undefined) throw invalid(shown, 'there is no PEM block of a public key in it');
+  if (block === undefined) throw noPem(text, shown);
   if (another !== undefined) throw invalid(shown, 'it holds more than one PEM block');
   const [, label = '', body = ''] = block;
   const key = publicHalfOf(importBlock(label, body, shown, nowMs));
@@ -57,14 +57,57 @@ function importBlock(label: string, body: string, shown: string, nowMs: number):
   if (label === 'RSA PUBLIC KEY') {
     return orDamaged(shown, () => createPublicKey({ key: der, format: 'der', type: 'pkcs1' }));
   }
-  if (label === 'CERTIFICATE') {
+  if (label === 'CERTIFICATE' || label === 'X509 CERTIFICATE') {
     return keyOfCertificate(
       orDamaged(shown, () => new X509Certificate(der)),
       shown,
       nowMs,
     );
   }
-  throw invalid(shown, 'there is no PEM block of a public key in it');
+  throw unread(shown, OTHER_LABELS.get(label) ?? 'its PEM block is of another kind');
+}
+
+/** What else people send, and what to do instead. */
+const OTHER_LABELS: ReadonlyMap<string, string> = new Map([
+  ['TRUSTED CERTIFICATE', "it is OpenSSL's trusted certificate; `openssl x509 -in OLD -out NEW` converts it"],
+  ['CERTIFICATE REQUEST', 'it is a certificate request; `openssl req -in OLD -noout -pubkey` prints its key'],
+  ['NEW CERTIFICATE REQUEST', 'it is a certificate request'],
+  ['DSA PUBLIC KEY', 'it is a DSA key'],
+  ['EC PARAMETERS', 'it holds the parameters of a curve alone'],
+  ['PKCS7', 'it is PKCS#7; `openssl pkcs7 -print_certs -in OLD -out NEW` takes the certificate out'],
+  ['PGP PUBLIC KEY BLOCK', 'it is a PGP key'],
+  ['SSH2 PUBLIC KEY', 'it is an SSH key'],
+]);
+
+const OTHER_FORMS: readonly (readonly [begins: RegExp, why: string])[] = [
+  [
+    /^---- BEGIN SSH2 PUBLIC KEY/,
+    'it is an SSH key; `ssh-keygen -i -f OLD | ssh-keygen -e -m PKCS8 -f /dev/stdin` converts EC and RSA keys',
+  ],
+  [
+    /^(?:ssh|sk-ssh|ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/]/,
+    'it is an OpenSSH key; `ssh-keygen -e -m PKCS8 -f OLD` converts EC and RSA keys',
+  ],
+  [/^untrusted comment: /, 'it is a minisign or signify key'],
+  [/^\s*\{/, 'it is JSON; keys are read as PEM'],
+  [
+    /^\x30[\x20-\x84]/,
+    'it is DER; `openssl pkey -pubin -in OLD -pubout -out NEW` or `openssl x509 -in OLD -out NEW` converts it',
+  ],
+];
+
+function noPem(text: string, shown: string): KeyError {
+  const [, why] = OTHER_FORMS.find(([begins]) => begins.test(text)) ?? [];
+  return why === undefined
+    ? invalid(shown, 'there is no PEM block of a public key in it')
+    : unread(shown, why);
+}
+
+function unread(shown: string, why: string): KeyError {
+  return new KeyError({
+    code: 'KEY_UNSUPPORTED',
+    message: `${shown} is not a public key dtrust can read: ${why}`,
+  });
 }
 
 /** node:crypto throws for bytes it cannot read in more forms than can be listed, some without a code. */

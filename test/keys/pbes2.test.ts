@@ -1,3 +1,4 @@
+import { createCipheriv, pbkdf2Sync } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { createEd25519Key } from '../../src/keys/create.ts';
 import { decodeEncrypted } from '../../src/keys/decode.ts';
@@ -60,6 +61,29 @@ describe('an encrypted key asks this machine for no more than', () => {
     ['an r of one', envelope(scrypt(1024, 0, 1), aes256())],
   ])('%s', async (_, der) => {
     await refusal(KeyError, 'KEY_UNSUPPORTED', () => decryptPkcs8(der, secret));
+  });
+});
+
+describe('an encrypted key is read with the PRFs that newer versions of OpenSSL name', () => {
+  test.each([
+    ['2.16.840.1.101.3.4.2.13', 'sha3-224'],
+    ['2.16.840.1.101.3.4.2.14', 'sha3-256'],
+    ['2.16.840.1.101.3.4.2.15', 'sha3-384'],
+    ['2.16.840.1.101.3.4.2.16', 'sha3-512'],
+  ])('%s, HMAC with %s', async (oid, hash) => {
+    const key = pbkdf2Sync(secret.bytes(), Buffer.alloc(8), 10, 32, hash);
+    const cipher = createCipheriv('aes-256-cbc', key, Buffer.alloc(16));
+    const data = derElement(DER_OCTET_STRING, cipher.update('the content'), cipher.final());
+    const kdf = pbkdf2(octets(8), derInteger(10), derSequence(derOid(oid)));
+    expect((await decryptPkcs8(envelope(kdf, aes256(), data), secret)).reveal()).toBe('the content');
+  });
+
+  test('another one is refused by its number', async () => {
+    const kdf = pbkdf2(octets(8), derInteger(10), derSequence(derOid('1.2.643.7.1.1.4.2')));
+    const error = await refusal(KeyError, 'KEY_UNSUPPORTED', () =>
+      decryptPkcs8(envelope(kdf, aes256()), secret),
+    );
+    expect(error.message).toContain('PRF 1.2.643.7.1.1.4.2');
   });
 });
 

@@ -1,4 +1,5 @@
 /** What `trust signer add --key` takes: public keys as people send them, and never a private one. */
+import { execFileSync } from 'node:child_process';
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -8,6 +9,7 @@ import { renderPublicHalf } from '../../src/keys/public-half.ts';
 import { readSignerKey } from '../../src/keys/signer-key-file.ts';
 import { KeyError, LocalStateError } from '../../src/lib/errors.ts';
 import { createAuthority, EXPIRED } from '../helpers/certificates.ts';
+import { needPeers } from '../helpers/peers.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
 import { throwsCode } from '../helpers/throws-code.ts';
 
@@ -87,7 +89,7 @@ describe('what is refused', () => {
 
   test.each<[string, string, 'KEY_FILE_INVALID' | 'KEY_UNSUPPORTED']>([
     ['an empty file', '', 'KEY_FILE_INVALID'],
-    ['something else', 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA alice\n', 'KEY_FILE_INVALID'],
+    ['something else', 'a key, they said\n', 'KEY_FILE_INVALID'],
     ['two keys', spki(ec.publicKey) + spki(rsa.publicKey), 'KEY_FILE_INVALID'],
     ['broken base64', spki(ec.publicKey).replace('M', '!'), 'KEY_FILE_INVALID'],
     ['damaged content', '-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n', 'KEY_FILE_INVALID'],
@@ -102,6 +104,25 @@ describe('what is refused', () => {
     throwsCode(() => read(text), KeyError, code);
   });
 
+  test.each([
+    ['an OpenSSH key', 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA alice\n', 'ssh-keygen -e -m PKCS8'],
+    ['an OpenSSH key on a curve', 'ecdsa-sha2-nistp256 AAAAE2VjZHNh alice\n', 'ssh-keygen -e -m PKCS8'],
+    [
+      'an SSH key in another form',
+      '---- BEGIN SSH2 PUBLIC KEY ----\nAAAA\n---- END SSH2 PUBLIC KEY ----\n',
+      'an SSH key',
+    ],
+    ['a minisign key', 'untrusted comment: minisign public key\nRWQ\n', 'minisign'],
+    ['JSON', '{"keytype":"ed25519"}', 'JSON'],
+    [
+      'a PGP key',
+      '-----BEGIN PGP PUBLIC KEY BLOCK-----\nAAAA\n-----END PGP PUBLIC KEY BLOCK-----\n',
+      'a PGP key',
+    ],
+  ])('%s, by its name', (_, text, said) => {
+    expect(throwsCode(() => read(text), KeyError, 'KEY_UNSUPPORTED').message).toContain(said);
+  });
+
   test('an Ed25519 key of small order, for which anybody can sign', () => {
     const raw = Buffer.alloc(32).toString('base64');
     const pem = `-----BEGIN PUBLIC KEY-----\n${raw}\n-----END PUBLIC KEY-----\n`;
@@ -114,3 +135,71 @@ describe('what is refused', () => {
     throwsCode(() => read('x'.repeat(65 * 1024)), LocalStateError, 'FILE_UNREADABLE');
   });
 });
+
+const openssl = await needPeers('openssl');
+
+describe.skipIf(openssl.skip)(
+  openssl.title('contract (Keys): certificates and keys that openssl made'),
+  () => {
+    /** The file that these calls leave as `out`. */
+    function made(...commands: readonly (readonly string[])[]): Buffer {
+      const cwd = temporaryFolder();
+      for (const args of commands) execFileSync('openssl', args, { cwd, stdio: 'ignore' });
+      return fs.readFileSync(path.join(cwd, 'out'));
+    }
+    const certificate = (algorithm: string[], out = 'out') => [
+      ...['req', '-x509', '-nodes', '-subj', '/CN=alice', '-keyout', 'key', '-out', out, '-newkey'],
+      ...algorithm,
+    ];
+    const p256 = certificate(['ec', '-pkeyopt', 'ec_paramgen_curve:P-256'], 'cert');
+    const p384 = certificate(['ec', '-pkeyopt', 'ec_paramgen_curve:P-384']);
+    const p521 = certificate(['ec', '-pkeyopt', 'ec_paramgen_curve:P-521']);
+
+    test.each<[string, string[][], string]>([
+      ['a certificate of an RSA key', [certificate(['rsa:2048'])], 'rsa'],
+      ['a certificate of a P-384 key', [p384], 'ecdsa'],
+      ['a certificate of an Ed25519 key', [certificate(['ed25519'])], 'ed25519'],
+      [
+        'a certificate with its text around it',
+        [p256, ['x509', '-in', 'cert', '-text', '-out', 'out']],
+        'ecdsa',
+      ],
+    ])('reads %s', (_, commands, keytype) => {
+      expect(read(made(...commands), Date.now() + 1000)).toMatchObject({ keytype, supported: true });
+    });
+
+    test('reads a certificate under its old label as the same key', () => {
+      const cert = made(p384).toString();
+      const old = cert.replaceAll('CERTIFICATE', 'X509 CERTIFICATE');
+      const soon = Date.now() + 1000;
+      expect(read(old, soon).keyid).toBe(read(cert, soon).keyid);
+    });
+
+    test.each<[string, string[][], string]>([
+      ['a certificate of a P-521 key', [p521], 'secp521r1'],
+      ['a certificate of an RSA key of 1024 bits', [certificate(['rsa:1024'])], 'RSA keys of 1024 bits'],
+      ['a certificate of an Ed448 key', [certificate(['ed448'])], 'ed448'],
+      [
+        'a trusted certificate',
+        [p256, ['x509', '-in', 'cert', '-trustout', '-out', 'out']],
+        'trusted certificate',
+      ],
+      [
+        'a certificate in DER',
+        [p256, ['x509', '-in', 'cert', '-outform', 'DER', '-out', 'out']],
+        'it is DER',
+      ],
+      [
+        'a certificate request',
+        [p256, ['req', '-new', '-key', 'key', '-subj', '/CN=x', '-out', 'out']],
+        'request',
+      ],
+      ['PKCS#7', [p256, ['crl2pkcs7', '-nocrl', '-certfile', 'cert', '-out', 'out']], 'PKCS#7'],
+      ['parameters of a curve', [['ecparam', '-name', 'prime256v1', '-out', 'out']], 'parameters of a curve'],
+    ])('refuses %s by name', (_, commands, said) => {
+      const bytes = made(...commands);
+      const error = throwsCode(() => read(bytes, Date.now() + 1000), KeyError, 'KEY_UNSUPPORTED');
+      expect(error.message).toContain(said);
+    });
+  },
+);
