@@ -41,14 +41,18 @@ describe('the README', () => {
     expect(codes.filter((code) => !known.has(code))).toEqual([]);
   });
 
-  test.each(['README.md', 'docs/specification.md', 'docs/adr/README.md', 'SECURITY.md', 'CHANGELOG.md'])(
-    'no link in %s leads nowhere',
-    (name) => {
-      const text = readFileSync(path.join(root, name), 'utf8');
-      const links = [...text.matchAll(/\]\(([^)#\s]+)[^)]*\)/g)].map(([, target = '']) => target);
-      const files = links.filter((target) => !/^https?:/.test(target));
-      const folder = path.dirname(path.join(root, name));
-      expect(files.filter((target) => !existsSync(path.join(folder, target)))).toEqual([]);
-    },
-  );
+  test.each([
+    'README.md',
+    'docs/ci.md',
+    'docs/specification.md',
+    'docs/adr/README.md',
+    'SECURITY.md',
+    'CHANGELOG.md',
+  ])('no link in %s leads nowhere', (name) => {
+    const text = readFileSync(path.join(root, name), 'utf8');
+    const links = [...text.matchAll(/\]\(([^)#\s]+)[^)]*\)/g)].map(([, target = '']) => target);
+    const files = links.filter((target) => !/^https?:/.test(target));
+    const folder = path.dirname(path.join(root, name));
+    expect(files.filter((target) => !existsSync(path.join(folder, target)))).toEqual([]);
+  });
 });

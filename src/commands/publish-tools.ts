@@ -43,6 +43,9 @@ export async function createPublishTools(services: Services, repository: Reposit
     signal: context.signal,
     unattended: context.env.init === '1',
     say: (line) => note(context, line),
+    debug: (line) => {
+      if (context.env.debug !== undefined) note(context, `debug: ${line}`);
+    },
     ...(context.staging === true ? { staging: await stagingFor(services, source) } : {}),
   };
 }

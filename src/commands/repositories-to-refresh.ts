@@ -43,7 +43,7 @@ async function ifSigned(services: Services, known: Known): Promise<readonly Know
 
 /** Asked of what is remembered; a repository that is only pinned, as in CI, is read. Nothing of it is remembered. */
 async function isKeptFreshHere(services: Services, repository: Repository): Promise<boolean> {
-  const keys = await services.keys();
+  const keys = await services.signingKeys();
   const source = await sourceFor(services, repository);
   const given = await openOptionsFor(services, repository, source, { purpose: 'edit', mayAsk: false });
   const { firstUse: _, ...options } = given;

@@ -13,8 +13,9 @@ import type { Edit } from '../trust/core/editor.ts';
 import type { PublicKey } from '../trust/core/keys.ts';
 import type { Signer } from '../trust/core/signer.ts';
 import type { CurrentKeys } from '../trust/current-keys.ts';
-import type { Journal } from '../trust/journal.ts';
+import type { Journal, Settled } from '../trust/journal.ts';
 import type { RegistrySource } from '../trust/registry-source.ts';
+import { openSettled } from '../trust/settled.ts';
 import { openCollection } from '../trust/updater.ts';
 import { type CollectionKeys, prepareCollectionKeys } from './initialise.ts';
 import { offerLostUpdate } from './lost-update.ts';
@@ -40,6 +41,8 @@ export interface PublishTools {
   readonly unattended: boolean;
   /** One line for stderr. */
   readonly say: (line: string) => void;
+  /** One line for stderr, with DTRUST_DEBUG alone. */
+  readonly debug: (line: string) => void;
   /** Set by `dtrust trust stage`: the other end of the road (protocol 4.6). */
   readonly staging?: Staging;
 }
@@ -67,6 +70,8 @@ export type Prepared =
       readonly signers: readonly Signer[];
       /** Changes of an earlier publish that others overwrote, to be made again with this one. */
       readonly again: readonly Edit[];
+      /** What is no longer lost, once this publish stands. */
+      readonly settles: readonly Settled[];
       /** Keys are missing, and the change is to be staged. */
       readonly short: boolean;
     }
@@ -103,7 +108,7 @@ export async function prepare(tools: PublishTools, request: PrepareRequest): Pro
   const collection = await openExisting(tools, request);
   if (collection === undefined) return { kind: 'new', keys: await newKeys(tools) };
   for (const line of new Set(collection.warnings)) tools.say(`warning: ${line}`);
-  const again = await offerLostUpdate(tools, collection);
+  const { again, settles } = await offerLostUpdate(tools, collection, request.paths);
   const { keys, passphrases, clock } = tools;
   const needs = {
     ...(await request.administers?.(collection, again)),
@@ -120,7 +125,7 @@ export async function prepare(tools: PublishTools, request: PrepareRequest): Pro
   if (tools.staging !== undefined && !short) {
     tools.say('the keys on this machine are enough: nothing is staged, the change is published');
   }
-  return { kind: 'existing', collection, signers: await unlockSigningKeys(needs), again, short };
+  return { kind: 'existing', collection, signers: await unlockSigningKeys(needs), again, settles, short };
 }
 
 function pathOf(edit: Edit): readonly string[] {
@@ -142,11 +147,11 @@ export function newKeys(tools: PublishTools): Promise<CollectionKeys> {
 }
 
 async function openExisting(
-  { editOptions }: PublishTools,
+  tools: PublishTools,
   { mayInitialise }: PrepareRequest,
 ): Promise<VerifiedCollection | undefined> {
   try {
-    return await openCollection(editOptions);
+    return await openSettled(() => openCollection(tools.editOptions), tools);
   } catch (error) {
     // protocol 4.4: with a pin or any memory this is TRUST_DATA_GONE, and no push begins anew.
     if (mayInitialise && hasCode(error, 'NO_TRUST_DATA')) return undefined;

@@ -10,8 +10,10 @@ import { pinFor } from '../trust/core/pin.ts';
 import { journalChanges } from '../trust/journal.ts';
 import { renderPinLine } from '../trust/pins.ts';
 import { openForPublishing, publish } from '../trust/publisher.ts';
+import { openSettled } from '../trust/settled.ts';
 import { signersOf as signersInState } from '../trust/signers.ts';
 import { openCollection } from '../trust/updater.ts';
+import { verifyKeysAsSeen } from './keys-as-seen.ts';
 import type { Prepared, PublishTools } from './prepare.ts';
 import { fileOfKey, initialisedLines } from './report-initialised.ts';
 
@@ -37,13 +39,17 @@ export async function publishEdits(
   }
   // Written before the first byte is published: a repository whose keys are lost would be lost with them.
   const stored = prepared.kind === 'new' ? await prepared.keys.store() : [];
+  const read = openForPublishing(editOptions);
   const publishing = publish({
     source,
-    open: openForPublishing(editOptions),
+    open: () => openSettled(read, tools),
     build: async (base, { turnSeconds, highestVersions }) => {
       const terms = { turnSeconds, highestVersions, nowMs: clock.now() };
       if (base !== undefined) {
         await verifyBase?.(base);
+        if (prepared.kind === 'existing') {
+          verifyKeysAsSeen(prepared.collection, base, all, prepared.signers);
+        }
         const current = { trusted: base.trusted, files: await base.loadAll() };
         return await editCollection(current, all, { ...terms, signers: signersOf(prepared) });
       }
@@ -56,12 +62,14 @@ export async function publishEdits(
     },
     journal,
     changes: journalChanges(all),
+    settles: prepared.kind === 'existing' ? prepared.settles : [],
     clock,
     random,
     signal,
   });
-  const { state } = await sayWhenStopped(tools, publishing);
-  const seen = await openCollection(tools.clientOptions);
+  const { state, attempts } = await sayWhenStopped(tools, publishing);
+  tools.debug(`published timestamp version ${state.versions.get('timestamp')} in ${attempts} attempts`);
+  const seen = await openSettled(() => openCollection(tools.clientOptions), tools);
   await verifyPublished(seen, all);
   for (const line of state.warnings) tools.say(`warning: ${line}`);
   if (prepared.kind === 'new') reportInitialised(tools, prepared, seen, stored);

@@ -10,6 +10,7 @@ import { editCollection } from '../trust/core/editor.ts';
 import { openRemembered } from '../trust/offline.ts';
 import { MAX_TURN_SECONDS } from '../trust/publish-turn.ts';
 import { openForPublishing, type PublishBase, publish } from '../trust/publisher.ts';
+import { openSettled } from '../trust/settled.ts';
 import { openCollection } from '../trust/updater.ts';
 import type { PublishTools } from './prepare.ts';
 import { servedVersions } from './served-versions.ts';
@@ -44,7 +45,8 @@ export async function findRestorable(tools: PublishTools): Promise<Restorable> {
     });
   }
   try {
-    await openForPublishing(editOptions)();
+    // While others publish, what is served can be refused for a moment: that is nothing to replace.
+    await openSettled(openForPublishing(editOptions), tools);
   } catch (error) {
     if (!isAboutWhatIsServed(error)) throw error;
     return { known, refusal: error, served: await servedVersions(tools.source, known, tools.signal) };

@@ -46,6 +46,13 @@ export interface JournalEntry {
   readonly changes: readonly JournalChange[];
 }
 
+/** What of a lost publish has been made again, or need not be. */
+export interface Settled {
+  readonly timestampSha256: string;
+  /** The changes of these tags; without it, all of it. */
+  readonly paths?: readonly string[];
+}
+
 export interface JournalRecord {
   readonly collection: string;
   /** Newest last. */
@@ -71,8 +78,8 @@ export interface Journal {
   load(): JournalRecord;
   /** Before a state is sent. An entry that never came to be confirmed is replaced. */
   begin(entry: Omit<JournalEntry, 'confirmed'>, versions: ReadonlyMap<string, number>): Promise<void>;
-  /** When it is sure to stay. */
-  confirm(timestampSha256: string): Promise<void>;
+  /** When it is sure to stay, and what was lost is settled with it. */
+  confirm(timestampSha256: string, settled?: readonly Settled[]): Promise<void>;
   /** After the user has declined to publish a lost entry again. */
   forget(timestampSha256: string): Promise<void>;
 }
@@ -125,12 +132,12 @@ class FileJournal implements Journal {
     });
   }
 
-  confirm(timestampSha256: string): Promise<void> {
+  confirm(timestampSha256: string, settled: readonly Settled[] = []): Promise<void> {
     return this.#change((record) => ({
       ...record,
-      entries: record.entries.map((entry) =>
-        entry.timestampSha256 === timestampSha256 ? { ...entry, confirmed: true } : entry,
-      ),
+      entries: record.entries
+        .map((entry) => (entry.timestampSha256 === timestampSha256 ? { ...entry, confirmed: true } : entry))
+        .flatMap((entry) => afterSettling(entry, settled)),
     }));
   }
 
@@ -151,6 +158,16 @@ class FileJournal implements Journal {
   }
 }
 
+/** What is left of an entry. */
+function afterSettling(entry: JournalEntry, settled: readonly Settled[]): readonly JournalEntry[] {
+  const done = settled.find((each) => each.timestampSha256 === entry.timestampSha256);
+  if (done === undefined) return [entry];
+  const { paths } = done;
+  if (paths === undefined) return [];
+  const changes = entry.changes.filter((change) => change.kind === 'other' || !paths.includes(change.path));
+  return changes.length === 0 ? [] : [{ ...entry, changes }];
+}
+
 /** The changes of a publish, for the journal. */
 export function journalChanges(edits: readonly Edit[]): readonly JournalChange[] {
   return edits.map((edit): JournalChange => {
@@ -168,6 +185,12 @@ export function journalChanges(edits: readonly Edit[]): readonly JournalChange[]
       }
       case 'removeTarget':
         return { kind: 'remove', path: edit.path };
+      case 'addSigner':
+        return { kind: 'other', what: `add signer ${edit.name}` };
+      case 'removeSigner':
+        return { kind: 'other', what: `remove signer ${edit.name}` };
+      case 'rotateKeys':
+        return { kind: 'other', what: `replace the keys of ${edit.role}` };
       default:
         return { kind: 'other', what: edit.kind };
     }
@@ -182,12 +205,12 @@ export interface CurrentHistory {
 }
 
 /**
- * Protocol 4.3: the newest publish from here that the current state does not contain, although it was seen to
- * stay. undefined when all are contained, or too old for the history to tell.
+ * Protocol 4.3: the publishes from here that the current state does not contain, although they were seen to stay,
+ * oldest first. None when all are contained, or too old for the history to tell.
  */
-export function findLostUpdate(record: JournalRecord, current: CurrentHistory): JournalEntry | undefined {
+export function findLostUpdates(record: JournalRecord, current: CurrentHistory): readonly JournalEntry[] {
   const known = new Set([current.timestampSha256, ...current.history]);
-  return record.entries.findLast((entry) => {
+  return record.entries.filter((entry) => {
     if (!entry.confirmed || known.has(entry.timestampSha256)) return false;
     // The history holds the last 64 timestamps. It is shorter than that when it goes back to the first; and as
     // every publish raises the version, fewer versions than 64 cannot have pushed an entry out.
@@ -196,18 +219,27 @@ export function findLostUpdate(record: JournalRecord, current: CurrentHistory): 
   });
 }
 
-/** The error for a publish that is gone, naming what it changed. */
-export function lostUpdate(repository: string, entry: JournalEntry): TrustError {
-  const changes = entry.changes.map((change) =>
-    change.kind === 'other' ? change.what : `${change.kind === 'put' ? 'sign' : 'revoke'} ${change.path}`,
-  );
+/** The error for publishes that are gone, naming what they changed. */
+export function lostUpdate(repository: string, entries: readonly JournalEntry[]): TrustError {
+  const changes = entries.flatMap((entry) => entry.changes.map(nameOf));
+  const versions = entries.map(({ timestampVersion }) => timestampVersion);
+  const which =
+    versions.length === 1
+      ? `a publish from this machine (timestamp version ${versions[0]}) is`
+      : `publishes from this machine (timestamp versions ${versions.join(', ')}) are`;
+  const what = changes.length === 0 ? 'it renewed what is signed' : escapeText(changes.join(', '));
   return new TrustError({
     code: 'LOST_UPDATE',
-    message: `a publish from this machine (timestamp version ${entry.timestampVersion}) is no longer in the trust data of ${repository}: ${escapeText(changes.join(', '))}`,
+    message: `${which} no longer in the trust data of ${repository}: ${what}`,
     attack: 'rollback',
     spec: 'protocol 4.3',
     reference: repository,
-    expected: entry.timestampSha256,
+    expected: entries.map(({ timestampSha256 }) => timestampSha256).join(', '),
     hints: ['something other than dtrust wrote the tag _trust, or put an old copy back'],
   });
+}
+
+function nameOf(change: JournalChange): string {
+  if (change.kind === 'other') return change.what;
+  return `${change.kind === 'put' ? 'sign' : 'revoke'} ${change.path}`;
 }

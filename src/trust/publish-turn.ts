@@ -16,6 +16,7 @@
 import type { Clock } from '../lib/clock.ts';
 import { DtrustError, hasCode, NetworkError, RegistryError, TrustError } from '../lib/errors.ts';
 import type { Digest } from '../reference/digest.ts';
+import { HISTORY_LENGTH } from './core/limits.ts';
 import type { PublishingSource, SourceState } from './source.ts';
 
 export const MIN_TURN_SECONDS = 1;
@@ -94,10 +95,20 @@ export interface TurnTaken<State> {
   readonly attempts: number;
 }
 
-const DEFAULT_ATTEMPTS = 12;
+/**
+ * How often others may come first. Each time one of them wrote, and of PUTs that cross the last one stays: so whoever is
+ * beaten is beaten by at most as many writes as the others make, and of N publishers at once each comes through within
+ * about N attempts. With ten, eight were the most seen (test/trust/publish-load.test.ts); this is room for fifty. More
+ * would be of no use: a state tells of its last 64 publishes.
+ */
+const MAX_BEATEN = HISTORY_LENGTH;
+/** How often the registry may fail, or take longer than a turn: nothing is gained by asking it for ever. */
+const MAX_UNFINISHED = 12;
 const MAX_QUIET_ROUNDS = 40;
 const DEFAULT_MARGIN_MS = 100;
 const BACKOFF_MS = 100;
+/** After which a beaten publisher who is slow himself waits no longer. */
+const MAX_PAUSE_MS = 2000;
 
 /**
  * Publishes, and returns when the publish is sure to stay.
@@ -126,6 +137,9 @@ export function chooseTurnSeconds(slowestPutMs: number): number {
 
 type PutOutcome = 'done' | 'unfinished' | 'moved';
 
+/** Why an attempt did not come through: another publisher was first, or the registry did not do its part. */
+type Failed = 'beaten' | 'unfinished';
+
 class Turn<Base extends TurnBase, State extends TurnState> {
   readonly #options: TurnOptions<Base, State>;
   readonly #clock: Clock;
@@ -138,6 +152,8 @@ class Turn<Base extends TurnBase, State extends TurnState> {
   #firstTurnSeconds: number | undefined;
   #probe: State | undefined;
   #lastError: DtrustError | undefined;
+  /** What the last attempt took from its first request to its last look at the tag. */
+  #workMs = 0;
 
   constructor(options: TurnOptions<Base, State>) {
     this.#options = options;
@@ -148,24 +164,31 @@ class Turn<Base extends TurnBase, State extends TurnState> {
   }
 
   async run(): Promise<TurnTaken<State>> {
-    const maxAttempts = this.#options.maxAttempts ?? DEFAULT_ATTEMPTS;
-    for (let attempt = 1; attempt <= maxAttempts; attempt++) {
-      if (attempt > 1) await this.#backOff(attempt);
+    const { maxAttempts = Number.POSITIVE_INFINITY, journal } = this.#options;
+    const failed = { beaten: 0, unfinished: 0 };
+    for (let attempts = 1; ; attempts++) {
       const taken = await this.#attempt();
-      if (taken === undefined) continue;
-      await this.#options.journal?.confirm(taken.state);
-      return { ...taken, attempts: attempt };
+      if (typeof taken === 'object') {
+        await journal?.confirm(taken.state);
+        return { ...taken, attempts };
+      }
+      failed[taken] += 1;
+      if (attempts === maxAttempts || failed.beaten > MAX_BEATEN || failed.unfinished >= MAX_UNFINISHED) {
+        throw this.#lastError ?? this.#conflict(attempts);
+      }
+      await this.#pause(taken, failed.unfinished);
     }
-    throw this.#lastError ?? this.#conflict(maxAttempts);
   }
 
-  async #attempt(): Promise<{ state: State; digest: Digest } | undefined> {
+  async #attempt(): Promise<{ state: State; digest: Digest } | Failed> {
+    const startedAt = this.#clock.monotonic();
     const base = await this.#options.open();
     this.#noteVersions(base?.versions);
     const arrived = base && this.#sentIn(base);
     // A PUT whose answer was lost, or one that another publisher has built upon meanwhile.
     if (base !== undefined && arrived !== undefined) {
-      return this.#confirm(arrived, base.digest, base.turnSeconds, this.#clock.monotonic());
+      const confirmed = await this.#confirm(arrived, base.digest, base.turnSeconds, this.#clock.monotonic());
+      return confirmed ?? 'beaten';
     }
     const turnSeconds = base?.turnSeconds ?? (await this.#firstTurn());
     const state = this.#takeProbe(base, turnSeconds) ?? (await this.#build(base, turnSeconds));
@@ -173,15 +196,16 @@ class Turn<Base extends TurnBase, State extends TurnState> {
     await this.#options.journal?.begin(state);
     await this.#source.uploadFiles(state.files, this.#uploadAll ? undefined : base?.state);
     const headSentAt = this.#clock.monotonic();
+    this.#workMs = headSentAt - startedAt;
     const found = await this.#source.headState(this.#options.signal);
     // Protocol 4.2: still the base, else start over.
-    if (found !== base?.digest) return undefined;
+    if (found !== base?.digest) return 'beaten';
     const outcome = await this.#put(state, base?.digest, headSentAt + turnSeconds * 1000);
-    if (outcome.kind !== 'done') return undefined;
+    if (outcome.kind !== 'done') return outcome.kind === 'moved' ? 'beaten' : 'unfinished';
     // Others who start at the same time measure a turn of their own: where PUTs are slow, wait out the longest.
     const waitSeconds =
       base !== undefined || turnSeconds === MIN_TURN_SECONDS ? turnSeconds : MAX_TURN_SECONDS;
-    return this.#confirm(state, outcome.digest, waitSeconds);
+    return (await this.#confirm(state, outcome.digest, waitSeconds)) ?? 'beaten';
   }
 
   #build(base: Base | undefined, turnSeconds: number): Promise<State> {
@@ -333,8 +357,17 @@ class Turn<Base extends TurnBase, State extends TurnState> {
     }
   }
 
-  async #backOff(attempt: number): Promise<void> {
-    const ms = this.#options.random() * BACKOFF_MS * 2 ** Math.min(attempt - 2, 5);
+  /**
+   * Protocol 4.2: a random wait between two attempts. Who was beaten waits as long as one try takes him at most: then
+   * his next look falls anywhere in the others' tries, so they do not all write at once again, and who was beaten often
+   * does not wait longer than who has just come. What a registry could not do it is asked for ever more rarely.
+   */
+  async #pause(after: Failed, unfinished: number): Promise<void> {
+    const longest =
+      after === 'beaten'
+        ? Math.min(Math.max(this.#workMs, BACKOFF_MS), MAX_PAUSE_MS)
+        : BACKOFF_MS * 2 ** Math.min(unfinished - 1, 5);
+    const ms = this.#options.random() * longest;
     if (ms > 0) await this.#clock.sleep(ms, this.#options.signal);
   }
 

@@ -12,7 +12,7 @@ import { type Digest, digestHex, digestOf } from '../reference/digest.ts';
 import type { OpenOptions, VerifiedCollection } from './collection.ts';
 import type { NewState } from './core/edits.ts';
 import { pinFor } from './core/pin.ts';
-import { findLostUpdate, type Journal, type JournalChange, lostUpdate } from './journal.ts';
+import { findLostUpdates, type Journal, type JournalChange, lostUpdate, type Settled } from './journal.ts';
 import type { Memory, Remembered } from './memory.ts';
 import {
   MAX_TURN_SECONDS,
@@ -46,6 +46,8 @@ export interface PublishOptions {
   readonly journal: Journal;
   /** For the journal: `journalChanges(edits)`. */
   readonly changes: readonly JournalChange[];
+  /** What was lost before, and is not any more once this publish is sure to stay. */
+  readonly settles?: readonly Settled[];
   readonly clock?: Clock;
   readonly random?: () => number;
   readonly signal?: AbortSignal;
@@ -70,7 +72,7 @@ export interface Published {
  */
 export async function publish(options: PublishOptions): Promise<Published> {
   const { source, open, build, journal, changes, clock = systemClock, random = Math.random } = options;
-  const { signal, maxAttempts, onWait } = options;
+  const { signal, maxAttempts, onWait, settles } = options;
   return takeTurn<PublishBase, NewState>({
     source,
     open,
@@ -89,7 +91,7 @@ export async function publish(options: PublishOptions): Promise<Published> {
           },
           state.versions,
         ),
-      confirm: (state) => journal.confirm(state.timestampSha256),
+      confirm: (state) => journal.confirm(state.timestampSha256, settles),
     },
     ...(signal === undefined ? {} : { signal }),
     ...(maxAttempts === undefined ? {} : { maxAttempts }),
@@ -169,9 +171,10 @@ async function openServed(
 }
 
 /**
- * TUF 5.5.5, for a state of the same version: racing publishers built on the same base, so none of its roles is older
- * than what is known. [Whoever holds the online key could name targets from before a revocation, and have the next
- * publisher sign them anew.]
+ * TUF 5.5.5, for a state of the same version: none of its roles is older than what is known. [Whoever holds the online
+ * key could name targets from before a revocation, and have the next publisher sign them anew.] Of racing publishers
+ * the one whose state was overwritten may be known here with a role of his own that is newer: he writes again, and
+ * until then nobody who has seen that role builds on a state without it (`openSettled`).
  */
 function verifyNoneOlder(known: VerifiedCollection, served: VerifiedCollection): void {
   const now = served.trusted.snapshot?.signed.meta;
@@ -239,10 +242,10 @@ function nothingKnown(memory: Memory): Memory {
  */
 export function assertNothingLost(verified: VerifiedCollection, journal: Journal): void {
   const { timestamp, snapshot } = verified.trusted;
-  const lost = findLostUpdate(journal.load(), {
+  const lost = findLostUpdates(journal.load(), {
     timestampSha256: digestHex(digestOf(timestamp?.bytes ?? new Uint8Array())),
     timestampVersion: timestamp?.signed.version ?? 0,
     history: snapshot?.signed.extension?.history ?? [],
   });
-  if (lost !== undefined) throw lostUpdate(verified.repository.canonical, lost);
+  if (lost.length > 0) throw lostUpdate(verified.repository.canonical, lost);
 }

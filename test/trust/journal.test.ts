@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { LocalStateError, TrustError } from '../../src/lib/errors.ts';
 import { realFileSystem } from '../../src/lib/file-system.ts';
 import {
-  findLostUpdate,
+  findLostUpdates,
   type JournalRecord,
   journalChanges,
   lostUpdate,
@@ -99,6 +99,28 @@ describe('the file', () => {
     expect(journal.load().entries.at(-1)?.timestampVersion).toBe(19);
   });
 
+  it('protocol 4.3: settles what was lost in the same write that says what stays', async () => {
+    const { journal } = setUp();
+    const revoked = { kind: 'remove', path: 'docker.io/acme/app:0.9' } as const;
+    for (const n of [1, 2, 3]) {
+      await journal.begin({ ...entry(n), changes: [put, revoked] }, new Map([['timestamp', n]]));
+      await journal.confirm(hash(n));
+    }
+    await journal.begin(entry(4), new Map([['timestamp', 4]]));
+    const both = [{ timestampSha256: hash(1) }, { timestampSha256: hash(2), paths: [put.path] }];
+    await journal.confirm(hash(4), both);
+    const left = journal
+      .load()
+      .entries.map(({ timestampVersion, confirmed, changes }) => [timestampVersion, confirmed, changes]);
+    expect(left).toEqual([
+      [2, true, [revoked]],
+      [3, true, [put, revoked]],
+      [4, true, [put]],
+    ]);
+    await journal.confirm(hash(4), [{ timestampSha256: hash(2), paths: [revoked.path] }]);
+    expect(journal.load().entries.map(({ timestampVersion }) => timestampVersion)).toEqual([3, 4]);
+  });
+
   it('loses nothing when two processes write', async () => {
     const clock = new JumpingClock();
     const options = { ...setUp().options, clock };
@@ -147,8 +169,14 @@ describe('the file', () => {
         { kind: 'putTarget', target },
         { kind: 'removeTarget', path: 'docker.io/acme/app:0.9' },
         { kind: 'renew' },
+        { kind: 'removeSigner', name: 'alice' },
       ]),
-    ).toEqual([put, { kind: 'remove', path: 'docker.io/acme/app:0.9' }, { kind: 'other', what: 'renew' }]);
+    ).toEqual([
+      put,
+      { kind: 'remove', path: 'docker.io/acme/app:0.9' },
+      { kind: 'other', what: 'renew' },
+      { kind: 'other', what: 'remove signer alice' },
+    ]);
   });
 });
 
@@ -165,23 +193,24 @@ describe('lost updates', () => {
   });
   const full = Array.from({ length: 64 }, (_, i) => i + 1000);
 
-  it.each<[string, JournalRecord, ReturnType<typeof now>, number | undefined]>([
-    ['nothing was published', record(), now(9, 8), undefined],
-    ['it is the current state', record([9, true]), now(9, 8), undefined],
-    ['it is in the history', record([8, true]), now(9, 7, 8), undefined],
-    ['it is missing', record([8, true]), now(9, 7), 8],
-    ['an old copy was put back', record([8, true]), now(7, 6), 8],
-    ['the newest of two is missing', record([7, true], [8, true]), now(9, 7), 8],
-    ['an older one is missing', record([7, true], [8, true]), now(9, 8), 7],
-    ['it was never confirmed', record([8, false]), now(9, 7), undefined],
-    ['it is missing from a full history of fewer versions', record([8, true]), now(70, ...full), 8],
-    ['it may have left a full history', record([8, true]), now(72, ...full), undefined],
-  ])('protocol 4.3: when %s', (_, journal, current, version) => {
-    expect(findLostUpdate(journal, current)?.timestampVersion).toBe(version);
+  it.each<[string, JournalRecord, ReturnType<typeof now>, readonly number[]]>([
+    ['nothing was published', record(), now(9, 8), []],
+    ['it is the current state', record([9, true]), now(9, 8), []],
+    ['it is in the history', record([8, true]), now(9, 7, 8), []],
+    ['it is missing', record([8, true]), now(9, 7), [8]],
+    ['an old copy was put back', record([8, true]), now(7, 6), [8]],
+    ['the newest of two is missing', record([7, true], [8, true]), now(9, 7), [8]],
+    ['an older one is missing', record([7, true], [8, true]), now(9, 8), [7]],
+    ['it was never confirmed', record([8, false]), now(9, 7), []],
+    ['it is missing from a full history of fewer versions', record([8, true]), now(70, ...full), [8]],
+    ['it may have left a full history', record([8, true]), now(72, ...full), []],
+  ])('protocol 4.3: when %s', (_, journal, current, versions) => {
+    const lost = findLostUpdates(journal, current);
+    expect(lost.map(({ timestampVersion }) => timestampVersion)).toEqual(versions);
   });
 
   it('protocol 4.3: says what was lost', () => {
-    const error = lostUpdate('docker.io/acme/app', { ...entry(8), confirmed: true });
+    const error = lostUpdate('docker.io/acme/app', [{ ...entry(8), confirmed: true }]);
     expect(error).toBeInstanceOf(TrustError);
     expect(error).toMatchObject({ code: 'LOST_UPDATE', spec: 'protocol 4.3', attack: 'rollback' });
     expect(error.message).toContain('sign docker.io/acme/app:1.0');

@@ -242,8 +242,8 @@ describe('others in between', () => {
     expect(taken.state.timestampSha256).toBe(mine);
   });
 
-  it('gives up with PUBLISH_CONFLICT after a bounded number of attempts, with growing pauses', async () => {
-    const { registry, clock, publish, overwrite } = await withBase({}, { maxAttempts: 4 });
+  /** Somebody else's write crosses each of this publisher's. */
+  function alwaysBeaten({ registry, overwrite }: Awaited<ReturnType<typeof withBase>>): void {
     let version = 10;
     registry.switches.after = async (request) => {
       if (!isPut(request) || Buffer.from(request.body).toString().includes('other')) return;
@@ -252,8 +252,33 @@ describe('others in between', () => {
       await overwrite({ version: version++, by: 'other', history: [] });
       if (hook) registry.switches.after = hook;
     };
-    await rejectsCode(publish(), TrustError, 'PUBLISH_CONFLICT');
-    expect(clock.sleeps.filter((ms) => [50, 100, 200].includes(ms))).toEqual([50, 100, 200]);
+  }
+
+  it('protocol 4.2: gives up with PUBLISH_CONFLICT when 64 others came first, and says so', async () => {
+    const made = await withBase();
+    alwaysBeaten(made);
+    const error = await rejectsCode(made.publish(), TrustError, 'PUBLISH_CONFLICT');
+    expect(error.message).toContain('65 attempts');
+    expect(made.written.filter((line) => line.startsWith('confirm'))).toEqual([]);
+  });
+
+  it('protocol 4.2: who is beaten waits a random part of what one try takes him, the last time as the first', async () => {
+    const made = await withBase({}, { maxAttempts: 5 });
+    alwaysBeaten(made);
+    made.registry.switches.before = (request) => {
+      if (request.method === 'GET' && onTag(request)) made.clock.pass(460);
+    };
+    await rejectsCode(made.publish(), TrustError, 'PUBLISH_CONFLICT');
+    expect(made.clock.sleeps.filter((ms) => ms < 1_000)).toEqual([230, 230, 230, 230]);
+  });
+
+  it('protocol 4.2: a registry that fails is asked ever more rarely, twelve times in all', async () => {
+    const { registry, clock, publish } = await withBase();
+    registry.faults.push({ when: isPut, fault: { status: 503, text: '' } });
+    await rejectsCode(publish(), RegistryError, 'REGISTRY_UNAVAILABLE');
+    expect(registry.requests(isPut)).toHaveLength(12);
+    const pauses = clock.sleeps.filter((ms) => ms !== 2_000);
+    expect(pauses.slice(0, 7)).toEqual([50, 100, 200, 400, 800, 1_600, 1_600]);
   });
 });
 

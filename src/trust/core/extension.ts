@@ -94,11 +94,13 @@ export function rootExtensionJson(extension: RootExtension, other: JsonObject = 
 
 /** The members of `x-dtrust` in a snapshot, for writing. */
 export function snapshotExtensionJson(
-  extension: SnapshotExtension,
+  extension: SnapshotExtension & { readonly rootSha256?: string },
   other: JsonObject = new Map(),
 ): JsonObject {
   const json = new Map<string, JsonValue>(other);
   json.set('turn', extension.turnSeconds);
   json.set('history', extension.history);
+  // Protocol 4.2: the snapshot lists every file of a publish but its root; nothing is decided by this.
+  if (extension.rootSha256 !== undefined) json.set('root', extension.rootSha256);
   return json;
 }

@@ -107,7 +107,7 @@ export async function writeState(
     versions.set(role, version);
     if (role !== 'root') meta.set(`${role}.json`, metaFile(version, bytes));
   }
-  const snapshot = await plan.writeSnapshot(meta);
+  const snapshot = await plan.writeSnapshot(meta, changed.get('root')?.bytes);
   const timestamp = await plan.writeTimestamp(snapshot);
   written.set(metadataFileName('snapshot', plan.snapshotVersion), snapshot);
   written.set('timestamp.json', timestamp);
@@ -233,8 +233,9 @@ class Plan {
     return await this.#sign(dated, role, [this.#draft.keysFor(role)]);
   }
 
-  async writeSnapshot(meta: JsonObject): Promise<Uint8Array> {
+  async writeSnapshot(meta: JsonObject, newRoot: Uint8Array | undefined): Promise<Uint8Array> {
     const trusted = this.#draft.base?.trusted;
+    const root = newRoot ?? trusted?.root.bytes;
     const before = trusted?.snapshot && parseSignedJson(trusted.snapshot.bytes, 'snapshot');
     const extension = trusted?.snapshot?.signed.extension;
     const last = trusted?.timestamp === undefined ? [] : [sha256Hex(trusted.timestamp.bytes)];
@@ -244,6 +245,9 @@ class Plan {
       turnSeconds: this.#options.turnSeconds ?? extension?.turnSeconds ?? 1,
       // protocol 4.2: which publishes this state contains.
       history: [...(extension?.history ?? []), ...last].slice(-HISTORY_LENGTH),
+      // The timestamp's hash names a publish, so it has to depend on all of it. [Two machines with the same online key
+      // replaced root keys in the same second: the same snapshot, the same timestamp, and both were told "done".]
+      ...(root === undefined ? {} : { rootSha256: sha256Hex(root) }),
     };
     json.set('meta', meta);
     json.set(EXTENSION, snapshotExtensionJson(written, isJsonObject(other) ? other : undefined));
