@@ -6,6 +6,7 @@
  */
 import { cpus } from 'node:os';
 import { benchCommands } from './commands.ts';
+import { benchPublishers } from './publishers.ts';
 import { makeSetting } from './setting.ts';
 import { type Row, renderPage } from './table.ts';
 import { benchTargets } from './targets.ts';
@@ -17,8 +18,10 @@ const targets = await benchTargets([100, 1_000, 10_000, 100_000]);
 progress('starting engine, registry and, where there is one, the Notary server');
 const setting = await makeSetting();
 let rows: readonly Row[];
+let signing: readonly Row[];
 try {
   rows = await benchCommands(setting, progress);
+  signing = await benchPublishers(setting, progress);
 } finally {
   await setting.close();
 }
@@ -26,6 +29,7 @@ const [processor] = cpus();
 process.stdout.write(
   renderPage({
     rows,
+    signing,
     targets,
     machine: `${cpus().length} x ${processor?.model.trim() ?? 'unknown processor'}, Node.js ${process.versions.node}`,
     engine: `Docker Engine ${setting.engine.version}`,

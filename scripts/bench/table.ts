@@ -16,6 +16,8 @@ export interface Row {
 
 export interface Page {
   readonly rows: readonly Row[];
+  /** Of signing. */
+  readonly signing: readonly Row[];
   readonly targets: readonly TargetsRow[];
   readonly machine: string;
   readonly engine: string;
@@ -60,6 +62,14 @@ function targetsTable(rows: readonly TargetsRow[]): readonly string[] {
   ];
 }
 
+function rowsTable(rows: readonly Row[]): readonly string[] {
+  return [
+    line(['work', 'dtrust', 'compared with', 'ratio', 'budget', '']),
+    line(['---', '--:', '--:', '--:', '---', '---']),
+    ...rows.map((row) => line([row.work, row.dtrust, row.other, row.ratio, row.budget, verdict(row)])),
+  ];
+}
+
 /** Every number in it was measured in this run. */
 export function renderPage(page: Page): string {
   return [
@@ -73,9 +83,16 @@ export function renderPage(page: Page): string {
     '',
     '## Commands',
     '',
-    line(['work', 'dtrust', 'compared with', 'ratio', 'budget', '']),
-    line(['---', '--:', '--:', '--:', '---', '---']),
-    ...page.rows.map((row) => line([row.work, row.dtrust, row.other, row.ratio, row.budget, verdict(row)])),
+    ...rowsTable(page.rows),
+    '',
+    '## Signing',
+    '',
+    'Machines with homes and keys of their own push to one repository, begun at the same moment; a retry is an attempt to',
+    'publish that another machine came before. A push of dtrust that says "signed" has waited until nothing can undo it',
+    '(two reads of the tag, more than a turn apart), so one second of each is that wait. Docker Content Trust does not',
+    'wait, and refuses a push that another one came before; its machines are copies of one home.',
+    '',
+    ...rowsTable(page.signing),
     '',
     '## Parsing and verifying',
     '',
