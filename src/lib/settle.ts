@@ -17,3 +17,8 @@ export function unsettle<T>(outcome: Settled<T>): T {
   }
   throw outcome.reason;
 }
+
+/** What all of them came to, once none is under way any more; else the error of the first, in their order, that failed. */
+export async function sideBySide<T>(works: readonly Promise<T>[]): Promise<readonly T[]> {
+  return (await Promise.all(works.map(settle))).map(unsettle);
+}

@@ -13,6 +13,7 @@ import type { PrivateKey } from '../keys/private-key.ts';
 import type { Secret } from '../keys/secret.ts';
 import { KeyError } from '../lib/errors.ts';
 import { escapeShort } from '../lib/escape.ts';
+import { sideBySide } from '../lib/settle.ts';
 import type { Repository } from '../reference/reference.ts';
 import { type KeyId, tufKeyId } from '../trust/core/keys.ts';
 import type { Signer } from '../trust/core/signer.ts';
@@ -120,18 +121,18 @@ async function prepare(
   return { signer: key, unsaved: { key, role, passphrase } };
 }
 
+/** Side by side: each key's passphrase is derived twice, to write it and to read it back. */
 async function storeAll(
   { keys, repository }: NewKeysRequest,
   all: readonly PreparedKey[],
 ): Promise<readonly KeyEntry[]> {
-  const stored: KeyEntry[] = [];
-  for (const { unsaved } of all) {
-    if (unsaved === undefined) continue;
-    const { key, role, passphrase } = unsaved;
-    const labels = role === 'root' ? { role } : { role, repository: repository.canonical };
-    stored.push(await keys.save(key, labels, passphrase));
-  }
-  return stored;
+  const unsaved = all.flatMap((each) => each.unsaved ?? []);
+  return await sideBySide(
+    unsaved.map(({ key, role, passphrase }) => {
+      const labels = role === 'root' ? { role } : { role, repository: repository.canonical };
+      return keys.save(key, labels, passphrase);
+    }),
+  );
 }
 
 function nobodyToInitialise({ canonical }: Repository, root: KeyEntry | undefined): KeyError {

@@ -115,6 +115,7 @@ export async function prepare(tools: PublishTools, request: PrepareRequest): Pro
     collection,
     keys,
     passphrases,
+    mayAsk: tools.terminal.canPrompt(),
     targets: request.targets || again.length > 0,
     // What is done again may stand in other roles than this call's tags.
     ...(request.paths === undefined ? {} : { paths: [...request.paths, ...again.flatMap(pathOf)] }),

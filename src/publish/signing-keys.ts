@@ -8,6 +8,7 @@ import type { KeyStore } from '../keys/key-store.ts';
 import type { Passphrases } from '../keys/passphrases.ts';
 import { DAY_MS } from '../lib/clock.ts';
 import type { KeyError } from '../lib/errors.ts';
+import { sideBySide } from '../lib/settle.ts';
 import type { VerifiedCollection } from '../trust/collection.ts';
 import { delegationsFor, RELEASES, TARGETS } from '../trust/core/delegations.ts';
 import { isSameKey, type PublicKey, tufKeyId } from '../trust/core/keys.ts';
@@ -38,6 +39,8 @@ export interface SigningKeysRequest extends Partial<AdministeredRoles> {
   readonly collection: VerifiedCollection;
   readonly keys: KeyStore;
   readonly passphrases: Passphrases;
+  /** False: there is no terminal. Default true. */
+  readonly mayAsk?: boolean;
   /** Whether tags are to be changed, which takes the released role's key beside the online key. */
   readonly targets: boolean;
   /** Which tags, where that is known: a signer limited to some of them has a role of his own. */
@@ -73,10 +76,11 @@ export async function unlockSigningKeys(request: SigningKeysRequest): Promise<re
     ];
     for (const key of present.slice(0, role.threshold)) chosen.set(tufKeyId(key), key);
   }
+  const unlock = async (key: PublicKey) => freshFor(request, key) ?? (await keys.load(key, passphrases));
+  // A person is asked for one key after the other; where nobody is asked, the slow derivations run side by side.
+  if (request.mayAsk === false) return await sideBySide([...chosen.values()].map(unlock));
   const signers: Signer[] = [];
-  for (const key of chosen.values()) {
-    signers.push(freshFor(request, key) ?? (await keys.load(key, passphrases)));
-  }
+  for (const key of chosen.values()) signers.push(await unlock(key));
   return signers;
 }
 
