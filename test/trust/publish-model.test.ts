@@ -22,6 +22,13 @@ describe('two publishers, every order', () => {
     expect(explored.allPublished).toBeGreaterThan(1);
   }, 240_000);
 
+  it('protocol 4.2: none is lost when one is killed at any of its requests, or its write is heard of too late', async () => {
+    const explored = await explore({ ...TWO, mayCrash: [0], slowAnswers: true });
+    expect(explored.lost).toBeUndefined();
+    expect(explored.worlds).toBeGreaterThan(10_000);
+    expect(explored.survived).toBeGreaterThan(1);
+  }, 240_000);
+
   it('a protocol with one read-back loses one', async () => {
     const { lost } = await explore({ ...TWO, mutant: 'one-read', marginMs: -TICK_MS });
     expect(lost?.lost).toHaveLength(1);
@@ -31,6 +38,15 @@ describe('two publishers, every order', () => {
     const { lost } = await explore({ ...TWO, marginMs: 0 });
     expect(lost?.lost).toHaveLength(1);
   }, 120_000);
+});
+
+describe('three publishers, every order of their first attempts', () => {
+  it('protocol 4.2: none that was told "published" is lost', async () => {
+    const explored = await explore({ publishers: 3, turnSeconds: 1, maxAttempts: 1 });
+    expect(explored.lost).toBeUndefined();
+    expect(explored.worlds).toBeGreaterThan(40_000);
+    expect(explored.allPublished).toBeGreaterThan(1);
+  }, 400_000);
 });
 
 describe('three publishers, orders drawn with a seed', () => {

@@ -15,6 +15,7 @@ import { createRegistryClient, type RegistryClient } from '../../src/registry/cl
 import { type TurnBase, type TurnOptions, type TurnState, takeTurn } from '../../src/trust/publish-turn.ts';
 import { createRegistrySource, type RegistrySource } from '../../src/trust/registry-source.ts';
 import { createMemoryRegistry, type MemoryRegistry } from '../helpers/memory-registry.ts';
+import { seeded } from './seeded.ts';
 
 export const TICK_MS = 1000;
 const REPOSITORY = parseRepository('registry.test/acme/app');
@@ -25,6 +26,10 @@ export interface WorldOptions {
   readonly turnSeconds?: number;
   readonly marginMs?: number;
   readonly maxAttempts?: number;
+  /** These may be killed whenever they wait for an answer; what they have sent and is not done by then, is never done. */
+  readonly mayCrash?: readonly number[];
+  /** A PUT is answered some time after it was done: its publisher may have given it up by then, or be dead. */
+  readonly slowAnswers?: boolean;
   /** A wrong protocol, to show that the model finds it. */
   readonly mutant?: 'one-read' | 'raise-turn';
   /** In the mutant 'raise-turn', publisher 0 signs this turn. */
@@ -75,9 +80,11 @@ function idle(): Local {
   return { attempt: 1, phase: 'start', confirming: false, base: '', known: '', sent: '', small: false };
 }
 
+type Result = 'published' | 'conflict' | 'crashed';
+
 export interface Outcome {
   /** In order of publishers: what came of it. */
-  readonly results: readonly ('published' | 'conflict')[];
+  readonly results: readonly Result[];
   /** Publishers that were told "published" and whose publish is not in the state at the end. */
   readonly lost: readonly number[];
   readonly schedule: readonly number[];
@@ -90,7 +97,7 @@ export class World {
   readonly #timers: Timer[] = [];
   readonly #local: Local[];
   readonly #headSentAt: number[];
-  readonly #results: ('published' | 'conflict' | undefined)[];
+  readonly #results: (Result | undefined)[];
   readonly #names = new Map<string, string>();
   #now = 0;
   #failure: unknown;
@@ -126,16 +133,29 @@ export class World {
     const due = this.#timers.filter((timer) => timer.dueAt <= this.#now);
     const requests = this.#waiting.map((waiting) => `${waiting.publisher}:${waiting.label}`);
     const timers = due.map((timer) => `${timer.publisher}:timer`);
-    return [...requests, ...timers, ...(due.length === 0 && !this.done ? ['tick'] : [])];
+    const tick = due.length === 0 && !this.done ? ['tick'] : [];
+    const mortal = this.#waiting.filter(({ publisher }) => this.#options.mayCrash?.includes(publisher));
+    return [...requests, ...timers, ...tick, ...mortal.map(({ publisher }) => `${publisher}:crash`)];
   }
 
   async choose(index: number): Promise<void> {
     const choice = this.choices()[index] ?? '';
     const due = this.#timers.filter((timer) => timer.dueAt <= this.#now);
-    if (index < this.#waiting.length) this.#waiting.splice(index, 1)[0]?.go();
+    if (choice.endsWith(':crash')) this.#crash(Number(choice.split(':')[0]));
+    else if (index < this.#waiting.length) this.#waiting.splice(index, 1)[0]?.go();
     else if (choice === 'tick') this.#now += TICK_MS;
     else due[index - this.#waiting.length]?.fire();
     await settle();
+  }
+
+  /** Nothing of it goes on: neither what it waits for nor its timers. */
+  #crash(publisher: number): void {
+    for (const list of [this.#waiting, this.#timers] as { publisher: number }[][]) {
+      const kept = list.filter((each) => each.publisher !== publisher);
+      list.splice(0, list.length, ...kept);
+    }
+    this.#results[publisher] = 'crashed';
+    this.#local[publisher] = { ...idle(), phase: 'crashed' };
   }
 
   /** Two worlds with the same key go on in the same ways: time counts only as far as somebody measures it. */
@@ -226,6 +246,9 @@ export class World {
         if (label === 'HEAD') this.#headSentAt[publisher] = this.#now;
         await this.#turnOf(publisher, label, request.signal);
         const response = await http.request(repository, request);
+        if (label === 'PUT' && this.#options.slowAnswers === true) {
+          await this.#turnOf(publisher, 'answer', request.signal);
+        }
         const local = this.#of(publisher);
         local.phase = label;
         if (label !== 'HEAD') local.known = this.#tag();
@@ -364,6 +387,8 @@ export interface Exploration {
   readonly ends: number;
   /** How often all publishers came through. */
   readonly allPublished: number;
+  /** How often all came through that were not killed, and one was. */
+  readonly survived: number;
   readonly lost: Outcome | undefined;
 }
 
@@ -376,6 +401,7 @@ export async function explore(
   const stack: number[][] = [[]];
   let ends = 0;
   let allPublished = 0;
+  let survived = 0;
   for (let schedule = stack.pop(); schedule !== undefined; schedule = stack.pop()) {
     const world = await replay(options, schedule);
     let path = schedule;
@@ -388,7 +414,12 @@ export async function explore(
         const outcome = world.outcome(path);
         ends += 1;
         if (outcome.results.every((result) => result === 'published')) allPublished += 1;
-        if (outcome.lost.length > 0) return { worlds: seen.size, ends, allPublished, lost: outcome };
+        const alive = outcome.results.filter((result) => result !== 'crashed');
+        if (alive.length < outcome.results.length && alive.every((result) => result === 'published')) {
+          survived += 1;
+        }
+        const counts = { worlds: seen.size, ends, allPublished, survived };
+        if (outcome.lost.length > 0) return { ...counts, lost: outcome };
         break;
       }
       const { length } = world.choices();
@@ -397,7 +428,7 @@ export async function explore(
       await world.choose(0);
     }
   }
-  return { worlds: seen.size, ends, allPublished, lost: undefined };
+  return { worlds: seen.size, ends, allPublished, survived, lost: undefined };
 }
 
 /** One order, named by what happens: `0:PUT`, `1:timer`, `tick`; what is left then ends in the first way there is. */
@@ -415,14 +446,7 @@ export async function follow(options: WorldOptions, script: readonly string[]): 
 
 /** Orders drawn with a seed; stops at the first loss. */
 export async function sample(options: WorldOptions, runs: number, seed: number): Promise<Exploration> {
-  let random = seed;
-  const next = () => {
-    // mulberry32
-    random = (random + 0x6d2b79f5) | 0;
-    let t = Math.imul(random ^ (random >>> 15), 1 | random);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
+  const next = seeded(seed);
   let allPublished = 0;
   for (let run = 1; run <= runs; run++) {
     const world = new World(options);
@@ -438,7 +462,7 @@ export async function sample(options: WorldOptions, runs: number, seed: number):
     }
     const outcome = world.outcome(schedule);
     if (outcome.results.every((result) => result === 'published')) allPublished += 1;
-    if (outcome.lost.length > 0) return { worlds: run, ends: run, allPublished, lost: outcome };
+    if (outcome.lost.length > 0) return { worlds: run, ends: run, allPublished, survived: 0, lost: outcome };
   }
-  return { worlds: runs, ends: runs, allPublished, lost: undefined };
+  return { worlds: runs, ends: runs, allPublished, survived: 0, lost: undefined };
 }
