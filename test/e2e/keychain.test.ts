@@ -112,6 +112,19 @@ describe.skipIf(needed.skip)(needed.title('contract (Keys): the keychain of a Li
     stage.local('kept', '2.0', stage.image('kept', '2.0'));
     const again = dialogue(['push', `${stage.name('kept')}:2.0`], session.env);
     expect(await again.end()).not.toContain('passphrase');
+
+    // A backup needs only a passphrase of its own, and opens where there is no keychain.
+    const file = path.join(machine.home, 'keys.backup');
+    const backup = dialogue(['trust', 'key', 'backup', file], session.env);
+    await backup.answer('Enter new passphrase for the backup', 'one for the backup');
+    await backup.answer('Repeat passphrase for the backup', 'one for the backup');
+    expect(await backup.end()).not.toContain('Enter passphrase for');
+    const targets = keyId('targets');
+    machine = stage.machine({ env: NO_PASSPHRASES });
+    const restore = dialogue(['trust', 'key', 'restore', file], {});
+    await restore.answer('Enter passphrase for the backup', 'one for the backup');
+    await restore.end();
+    expect(keyId('targets')).toBe(targets);
   });
 
   it('forgets what was typed, and no random passphrase without its owner’s own in its place', async () => {

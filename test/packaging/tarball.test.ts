@@ -20,6 +20,8 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { build, projectRoot } from '../../scripts/build.ts';
+import { keytarLibraries } from '../../scripts/peers/secret-service.ts';
+import { needPeers } from '../helpers/peers.ts';
 
 const NOBODY = 65534;
 const isRoot = process.getuid?.() === 0;
@@ -28,6 +30,8 @@ const project = JSON.parse(readFileSync(path.join(projectRoot, 'package.json'), 
   readonly version: string;
   readonly allowScripts: Readonly<Record<string, boolean>>;
 };
+
+const keychain = await needPeers('secret-service');
 
 let folder: string;
 let packed: readonly string[];
@@ -73,11 +77,23 @@ async function dtrust(...args: readonly string[]): Promise<{ stdout: string; std
   });
 }
 
+describe.skipIf(keychain.skip)(keychain.title('contract (Keys): the keychain of an installed dtrust'), () => {
+  test('is asked through the optional package, found where npm has put it', async () => {
+    const child = path.join(folder, 'installed', 'node_modules', 'dtrust', 'dist', 'keychain-child.js');
+    const env = { ...(await keytarLibraries()), DBUS_SESSION_BUS_ADDRESS: 'unix:path=/nonexistent/bus' };
+    const asked = run(path.join(folder, 'node'), [child], { cwd: folder, env });
+    asked.child.stdin?.end('{"operation":"get","account":"a"}');
+    // What the system says for want of a bus; without the package it would be another problem.
+    expect(JSON.parse((await asked).stdout)).toMatchObject({ problem: 'failed' });
+  });
+});
+
 describe('contract (Packages and start-up): the packed project', () => {
   test('holds the built program and its papers, and no sources or tests', () => {
     for (const name of [
       'bin/dtrust.js',
       'dist/main.js',
+      'dist/keychain-child.js',
       'LICENSE',
       'README.md',
       'SECURITY.md',
