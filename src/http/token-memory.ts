@@ -6,6 +6,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { writeFileAtomic } from '../lib/atomic-write.ts';
 import { hasCode } from '../lib/errors.ts';
 import type { FileSystem } from '../lib/file-system.ts';
+import { type OwnFormat, upgraded } from '../lib/own-format.ts';
 import { readFileIfPresent } from '../settings/local-files.ts';
 
 export type RememberedChallenge =
@@ -59,15 +60,26 @@ const MAX_REMEMBERED = 256;
 
 /** JSON for a file; at most the newest entries. */
 export function renderTokenMemory(entries: ReadonlyMap<string, Entry>): string {
-  return `${JSON.stringify(Object.fromEntries([...entries].slice(-MAX_REMEMBERED)))}\n`;
+  const registries = Object.fromEntries([...entries].slice(-MAX_REMEMBERED));
+  return `${JSON.stringify({ format: FORMAT.format, registries })}\n`;
 }
+
+/** Format 0, of the first versions, was the entries alone. */
+const FORMAT: OwnFormat<object> = { format: 1, steps: new Map([[0, (registries) => ({ registries })]]) };
 
 /**
  * Entries of such a file. Whatever is not one is left out: the file saves a request and decides nothing.
+ *
+ * @throws LocalStateError MEMORY_NEWER
  */
-export function parseTokenMemory(text: string): Map<string, Entry> {
+export function parseTokenMemory(text: string, path: string): Map<string, Entry> {
   const entries = new Map<string, Entry>();
-  for (const [host, value] of Object.entries(parseObject(text))) {
+  const file = parseObject(text);
+  // A registry's entry is an object, also that of one called `format`.
+  const format = 'format' in file && typeof file.format === 'number' ? file.format : 0;
+  const { registries } = (upgraded(file, format, FORMAT, path) ?? {}) as { readonly registries?: unknown };
+  if (typeof registries !== 'object' || registries === null) return entries;
+  for (const [host, value] of Object.entries(registries)) {
     const challenge = parseRemembered(value);
     if (challenge !== undefined) entries.set(host, challenge);
   }
@@ -100,7 +112,7 @@ function parseRemembered(value: unknown): Entry | undefined {
 export function createFileTokenMemory(fs: FileSystem, path: string): TokenMemory {
   let entries: Map<string, Entry> | undefined;
   const load = () => {
-    entries ??= parseTokenMemory(readFileIfPresent(fs, path)?.toString('utf8') ?? '{}');
+    entries ??= parseTokenMemory(readFileIfPresent(fs, path)?.toString('utf8') ?? '{}', path);
     return entries;
   };
   return over({

@@ -10,10 +10,11 @@
 import { createHash } from 'node:crypto';
 import { LocalStateError } from '../lib/errors.ts';
 import { escapeText } from '../lib/escape.ts';
+import { newerFormat, type OwnFormat, upgraded } from '../lib/own-format.ts';
 import { isJsonObject, JsonError, type JsonObject, parseStrictJson } from '../lib/strict-json.ts';
 
-/** Format of every file written by this version. */
-export const MEMORY_FORMAT = 1;
+/** Format of every such file that this version writes. A change of any of them raises it and adds a step. */
+export const MEMORY_FORMAT: OwnFormat<JsonObject> = { format: 1, steps: new Map() };
 
 const HEAD = /^\{"format":(\d{1,9}),"sha256":"([0-9a-f]{64})","body":/;
 const ANY_FORMAT = /^\{"format":(\d{1,9})[,}]/;
@@ -37,30 +38,25 @@ export function memoryDamaged(path: string, what: string, cause?: unknown): Loca
 }
 
 /** The bytes of a state file with this body, which must be the text of one JSON object. */
-export function frameBody(body: string): Uint8Array {
-  return Buffer.from(`{"format":${MEMORY_FORMAT},"sha256":"${sha256(body)}","body":${body}}\n`, 'utf8');
+export function frameBody(body: string, { format } = MEMORY_FORMAT): Uint8Array {
+  return Buffer.from(`{"format":${format},"sha256":"${sha256(body)}","body":${body}}\n`, 'utf8');
 }
 
 /**
- * The body of a state file.
+ * The body of a state file, in the present format.
  *
  * @throws LocalStateError MEMORY_NEWER for a format this version does not know, MEMORY_DAMAGED for anything else
  * that is not exactly what `frameBody` wrote.
  */
-export function unframeBody(bytes: Uint8Array, path: string): JsonObject {
+export function unframeBody(bytes: Uint8Array, path: string, known = MEMORY_FORMAT): JsonObject {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
   const format = Number(ANY_FORMAT.exec(text)?.[1] ?? '0');
-  if (format > MEMORY_FORMAT) {
-    throw new LocalStateError({
-      code: 'MEMORY_NEWER',
-      message: `the memory at ${escapeText(path)} was written by a newer dtrust and is left untouched`,
-      expected: `format ${MEMORY_FORMAT}`,
-      found: `format ${format}`,
-      hints: ['use the newer dtrust; to go on without it, set DOCKER_CONFIG to another folder'],
-    });
+  // Before anything else of it is looked at: a newer one may have another form altogether.
+  if (format > known.format) {
+    throw newerFormat(path, known.format, format);
   }
   const head = HEAD.exec(text);
-  if (head === null || format !== MEMORY_FORMAT || !text.endsWith('}\n')) {
+  if (head === null || !text.endsWith('}\n')) {
     throw memoryDamaged(path, 'is damaged: not a state file');
   }
   const body = text.slice(head[0].length, -2);
@@ -70,8 +66,9 @@ export function unframeBody(bytes: Uint8Array, path: string): JsonObject {
   try {
     // Names of roles are members in the journal, and others choose them; members end up in Maps, so any name will do.
     const value = parseStrictJson(Buffer.from(body, 'utf8'), 'memory', { prototypeNames: 'keep' });
-    if (isJsonObject(value)) {
-      return value;
+    const upgradedBody = isJsonObject(value) ? upgraded(value, format, known, path) : undefined;
+    if (upgradedBody !== undefined) {
+      return upgradedBody;
     }
   } catch (error) {
     if (!(error instanceof JsonError)) {
@@ -79,7 +76,7 @@ export function unframeBody(bytes: Uint8Array, path: string): JsonObject {
     }
     throw memoryDamaged(path, 'is damaged: not JSON', error);
   }
-  throw memoryDamaged(path, 'is damaged: not an object');
+  throw memoryDamaged(path, `is damaged: no object of a format up to ${known.format}`);
 }
 
 function sha256(text: string): string {

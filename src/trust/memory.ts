@@ -19,14 +19,14 @@
  */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { writeFileAtomic } from '../lib/atomic-write.ts';
 import type { Clock } from '../lib/clock.ts';
 import { hasCode, LocalStateError } from '../lib/errors.ts';
 import { escapeText } from '../lib/escape.ts';
 import type { FileSystem } from '../lib/file-system.ts';
 import { hasErrno, isSystemError } from '../lib/fs-error.ts';
 import type { LockOwner } from '../lib/lock-owner.ts';
-import { type Digest, digestHex, digestOf, isSha256 } from '../reference/digest.ts';
+import { digestHex, digestOf } from '../reference/digest.ts';
+import { noteCheck, readLastCheck } from './last-check.ts';
 import { loadBindings, saveBinding } from './memory-bindings.ts';
 import { memoryDamaged } from './memory-frame.ts';
 import { type KnownRepository, knownRepositories } from './memory-known.ts';
@@ -122,6 +122,8 @@ function loadCollection(
     return undefined;
   }
   const record = parseRecord(bytes, path, collection, scope);
+  // One of a newer format is refused now, by every command, and not only by the one that asks for its time.
+  readLastCheck(fs, folder, record.state);
   const rootVersion = Math.max(0, ...[...record.files.keys()].map((name) => rootVersionOf(name) ?? 0));
   if (rootVersion === 0) {
     throw memoryDamaged(path, 'is damaged: it names no root');
@@ -211,31 +213,6 @@ function readRemembered(
 /** Protocol 6.3: memory that cannot be read is damaged, whatever the reason, and never first use. */
 function unreadable(path: string, error: unknown): unknown {
   return isSystemError(error) ? memoryDamaged(path, 'cannot be read', error) : error;
-}
-
-function readLastCheck(fs: FileSystem, folder: string, state: Digest): number | undefined {
-  let text: string;
-  try {
-    text = fs.readFileSync(join(folder, 'last-check'), 'utf8');
-  } catch (error) {
-    if (isSystemError(error)) {
-      // Whatever keeps this file from being read, the answer is the strict one: not known.
-      return undefined;
-    }
-    throw error;
-  }
-  const [, at = '', confirmed = ''] = /^(\d{1,15}) (sha256:[0-9a-f]{64})\n$/.exec(text) ?? [];
-  return isSha256(confirmed) && confirmed === state ? Number(at) : undefined;
-}
-
-function noteCheck(fs: FileSystem, folder: string, state: Digest, atMs: number): void {
-  try {
-    writeFileAtomic(fs, join(folder, 'last-check'), Buffer.from(`${atMs} ${state}\n`), 0o600, false);
-  } catch (error) {
-    if (!(error instanceof LocalStateError)) {
-      throw error;
-    }
-  }
 }
 
 /** FILE_UNWRITABLE from the writing functions is, for this folder, MEMORY_UNWRITABLE. */

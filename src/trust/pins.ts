@@ -17,6 +17,7 @@ import type { FileSystem } from '../lib/file-system.ts';
 import { hasErrno, isSystemError } from '../lib/fs-error.ts';
 import { withLock } from '../lib/lock.ts';
 import type { LockOwner } from '../lib/lock-owner.ts';
+import { newerFormat } from '../lib/own-format.ts';
 import {
   isJsonArray,
   isJsonObject,
@@ -50,7 +51,7 @@ const MEMBERS = ['repository', 'keys', 'threshold', 'rootVersion', 'timestampVer
 /**
  * All pins of this machine; none where there is no home folder.
  *
- * @throws LocalStateError PIN_INVALID
+ * @throws LocalStateError PIN_INVALID, MEMORY_NEWER
  */
 export function loadPins(fs: FileSystem, directory: string | undefined): Pins {
   if (directory === undefined) {
@@ -73,7 +74,7 @@ export function loadPins(fs: FileSystem, directory: string | undefined): Pins {
  * Adds a pin, or raises the one that is there: more signatures, fewer keys, higher versions. Anything that would
  * accept what the present pin refuses needs the present pin removed first, by whoever means it.
  *
- * @throws LocalStateError PIN_INVALID, FILE_UNWRITABLE, DISK_FULL, LOCK_TIMEOUT; UsageError REFERENCE_INVALID
+ * @throws LocalStateError PIN_INVALID, MEMORY_NEWER, FILE_UNWRITABLE, DISK_FULL, LOCK_TIMEOUT; UsageError REFERENCE_INVALID
  */
 export function addPin(
   store: PinStore,
@@ -98,7 +99,7 @@ export function addPin(
 /**
  * Removes the pin of a repository and returns it.
  *
- * @throws LocalStateError PIN_MISSING, PIN_INVALID, FILE_UNWRITABLE, DISK_FULL, LOCK_TIMEOUT;
+ * @throws LocalStateError PIN_MISSING, PIN_INVALID, MEMORY_NEWER, FILE_UNWRITABLE, DISK_FULL, LOCK_TIMEOUT;
  * UsageError REFERENCE_INVALID
  */
 export function removePin(store: PinStore, repository: string): Promise<Pin> {
@@ -181,7 +182,7 @@ function renderPin(repository: string, pin: Pin): string {
 
 /**
  * @param path names the file in messages.
- * @throws LocalStateError PIN_INVALID
+ * @throws LocalStateError PIN_INVALID, MEMORY_NEWER
  */
 export function parsePinsFile(bytes: Uint8Array, path: string): Pins {
   const where = escapeText(path);
@@ -194,10 +195,14 @@ export function parsePinsFile(bytes: Uint8Array, path: string): Pins {
     }
     throw error;
   }
+  const format = isJsonObject(file) ? file.get('format') : undefined;
+  // Before anything else of it is looked at: a newer one may hold pins in another form.
+  if (typeof format === 'number' && format > FORMAT) {
+    throw newerFormat(path, FORMAT, format);
+  }
   if (!isJsonObject(file) || !isJsonArray(file.get('pins'))) {
     throw invalidPin(`${where} is no pin file`);
   }
-  const format = file.get('format');
   if (format !== FORMAT || file.size !== 2) {
     const found = typeof format === 'number' ? `format ${format}` : 'another form';
     throw invalidPin(`${where} has a form this dtrust does not know: ${found}`, `format ${FORMAT}`);

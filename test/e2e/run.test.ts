@@ -243,8 +243,8 @@ describe('protocol 7.3: a registry that cannot be reached', () => {
   function checkedAgo(ageMs: number): void {
     const memory = path.join(machine.config, 'trust', 'dtrust', 'memory');
     for (const entry of fs.globSync(`${memory}/*/last-check`)) {
-      const [, state = ''] = fs.readFileSync(entry, 'utf8').trim().split(' ');
-      fs.writeFileSync(entry, `${Date.now() - ageMs} ${state}\n`);
+      const noted = JSON.parse(fs.readFileSync(entry, 'utf8'));
+      fs.writeFileSync(entry, `${JSON.stringify({ ...noted, atMs: Date.now() - ageMs })}\n`);
     }
   }
 

@@ -7,6 +7,8 @@ import { type FileSystem, realFileSystem } from '../../src/lib/file-system.ts';
 
 const BEARER = { scheme: 'bearer', realm: 'https://auth.example/token', service: 's' } as const;
 
+const parse = (text: string) => parseTokenMemory(text, 'FILE');
+
 let folder: string;
 let file: string;
 
@@ -65,17 +67,24 @@ describe('the file of realms', () => {
       '{"a":{"scheme":"basic"},"b":{"scheme":"bearer"},"c":5,"__proto__":{"scheme":"basic"}',
     );
     expect(createFileTokenMemory(realFileSystem, file).get('a')).toBeUndefined();
-    const entries = parseTokenMemory(
-      '{"a":{"scheme":"basic"},"b":{"scheme":"bearer"},"c":5,"d":{"scheme":"bearer","realm":"r","service":1},"__proto__":{"scheme":"basic"}}',
+    const entries = parse(
+      '{"format":1,"registries":{"a":{"scheme":"basic"},"b":{"scheme":"bearer"},"c":5,"d":{"scheme":"bearer","realm":"r","service":1},"__proto__":{"scheme":"basic"}}}',
     );
     expect([...entries.keys()]).toEqual(['a', '__proto__']);
-    expect(parseTokenMemory('[]').size).toBe(0);
-    expect(parseTokenMemory('null').size).toBe(0);
+    expect(parse('[]').size).toBe(0);
+    for (const text of [
+      'null',
+      '{"format":1}',
+      '{"format":1,"registries":[]}',
+      '{"format":-1,"registries":{"a":{"scheme":"basic"}}}',
+    ]) {
+      expect(parse(text).size).toBe(0);
+    }
   });
 
   it('does not grow without end', () => {
     const many = new Map(Array.from({ length: 300 }, (_, i) => [`r${i}.example`, BEARER]));
-    const kept = parseTokenMemory(renderTokenMemory(many));
+    const kept = parse(renderTokenMemory(many));
     expect(kept.size).toBe(256);
     expect(kept.has('r299.example')).toBe(true);
   });

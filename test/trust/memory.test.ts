@@ -128,16 +128,19 @@ describe('the last check', () => {
     expect(memory.load(APP)?.lastCheckMs()).toBeUndefined();
   });
 
-  test.each(['', 'x', '12', `99999999999999999 ${numberedState(1).state}\n`, `12 ${numberedState(1).state}`])(
-    'protocol 7.3: %j in its file is "not known", never a check',
-    async (text) => {
-      const directory = temporaryFolder();
-      const memory = memoryIn(directory);
-      await memory.save(undefined, numberedState(1));
-      fs.writeFileSync(path.join(folderOf(directory), 'last-check'), text);
-      expect(memory.load(APP)?.lastCheckMs()).toBeUndefined();
-    },
-  );
+  test.each([
+    ...['', 'x', '12', `99999999999999999 ${numberedState(1).state}\n`, `12 ${numberedState(1).state}`],
+    `{"format":1,"atMs":99999999999999999,"state":"${numberedState(1).state}"}\n`,
+    `{"format":1,"atMs":12,"state":"${numberedState(2).state}"}\n`,
+    `{"format":1,"atMs":12,"state":"${numberedState(1).state}"`,
+    `{"format":0,"atMs":12,"state":"${numberedState(1).state}"}\n`,
+  ])('protocol 7.3: %j in its file is "not known", never a check', async (text) => {
+    const directory = temporaryFolder();
+    const memory = memoryIn(directory);
+    await memory.save(undefined, numberedState(1));
+    fs.writeFileSync(path.join(folderOf(directory), 'last-check'), text);
+    expect(memory.load(APP)?.lastCheckMs()).toBeUndefined();
+  });
 
   test('that cannot be noted is no failure', async () => {
     const directory = temporaryFolder();

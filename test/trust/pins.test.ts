@@ -119,7 +119,7 @@ describe('the pin file', () => {
     ['cut', file(entry).slice(0, -3)],
     ['an array', '[]'],
     ['without pins', '{"format":1}'],
-    ['a newer format', '{"format":2,"pins":[]}'],
+    ['an older format, which there was none of', '{"format":0,"pins":[]}'],
     ['another member', '{"format":1,"pins":[],"more":1}'],
     ['a member twice', '{"format":1,"format":1,"pins":[]}'],
     ['two pins for one repository', file(entry, entry)],
