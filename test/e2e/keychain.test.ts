@@ -16,6 +16,8 @@ const NO_PASSPHRASES = {
   DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE: undefined,
   DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE: undefined,
 };
+/** Many commands, each with key derivations, on a machine that other tests keep busy. */
+const LONG_MS = 120_000;
 const OFFER = 'Remember this passphrase in the keychain of this system? [y/N] ';
 const TIMED_OUT = 'The keychain of this system is not used: it did not answer within 3 seconds';
 
@@ -66,7 +68,9 @@ describe.skipIf(needed.skip)(needed.title('contract (Keys): the keychain of a Li
     await change.stop('Remember this passphrase');
   });
 
-  it('one that was changed by somebody else is said, asked for, and replaced after a yes', async () => {
+  it('one that was changed by somebody else is said, asked for, and replaced after a yes', {
+    timeout: LONG_MS,
+  }, async () => {
     await makeSigner('first passphrase', 'y');
     const elsewhere = dialogue(['trust', 'key', 'passwd', 'alice'], {});
     await elsewhere.answer('Enter passphrase for alice key', 'first passphrase');
@@ -87,7 +91,9 @@ describe.skipIf(needed.skip)(needed.title('contract (Keys): the keychain of a Li
     }
   });
 
-  it('a first push asks for one new passphrase; the other keys get random ones, and later pushes ask nothing', async () => {
+  it('a first push asks for one new passphrase; the other keys get random ones, and later pushes ask nothing', {
+    timeout: LONG_MS,
+  }, async () => {
     const image = stage.image('kept', '1.0');
     stage.local('kept', '1.0', image);
     const push = dialogue(['push', `${stage.name('kept')}:1.0`], session.env);
@@ -127,7 +133,9 @@ describe.skipIf(needed.skip)(needed.title('contract (Keys): the keychain of a Li
     expect(keyId('targets')).toBe(targets);
   });
 
-  it('forgets what was typed, and no random passphrase without its owner’s own in its place', async () => {
+  it('forgets what was typed, and no random passphrase without its owner’s own in its place', {
+    timeout: LONG_MS,
+  }, async () => {
     const image = stage.image('forgotten', '1.0');
     stage.local('forgotten', '1.0', image);
     const push = dialogue(['push', `${stage.name('forgotten')}:1.0`], session.env);
