@@ -54,8 +54,15 @@ export function run(context: Context): Promise<ExitStatus> {
       context.out(`Signed already with what is here: ${signed.join(', ')}\n${renderStaged(view, familiar)}`);
       return 0;
     }
-    await confirm(tools, context, view, digest);
+    if (digest === undefined) await confirm(tools, view);
     const outcome = await cosign(tools, store, found, own);
+    // For the log of whoever signs without a question: what it was.
+    if (digest !== undefined)
+      context.out(
+        stagedLines(view)
+          .map((line) => `${line}\n`)
+          .join(''),
+      );
     if (outcome.kind === 'waiting') {
       const missing = describeMissing(outcome.view).map((line) => `Missing: ${line}\n`);
       context.out(`Signed what is staged for ${canonical}: ${view.id}\n${missing.join('')}`);
@@ -81,20 +88,10 @@ function assertDigest(digest: string | undefined, show: boolean): string | undef
 }
 
 /**
- * Shows all that changes and has it confirmed; with a digest it was confirmed before.
+ * Shows all that changes, and has it confirmed.
  * @throws KeyError PROMPT_UNAVAILABLE, PROMPT_DECLINED
  */
-async function confirm(
-  { terminal, repository }: PublishTools,
-  context: Context,
-  view: StagedView,
-  digest: string | undefined,
-): Promise<void> {
-  const lines = stagedLines(view);
-  if (digest !== undefined) {
-    context.out(lines.map((line) => `${line}\n`).join(''));
-    return;
-  }
+async function confirm({ terminal, repository }: PublishTools, view: StagedView): Promise<void> {
   if (!terminal.canPrompt()) {
     throw new KeyError({
       code: 'PROMPT_UNAVAILABLE',
@@ -106,7 +103,7 @@ async function confirm(
       ],
     });
   }
-  for (const line of lines) terminal.say(line);
+  for (const line of stagedLines(view)) terminal.say(line);
   const question = view.complete ? 'Publish exactly this? [y/N] ' : 'Sign exactly this? [y/N] ';
   if (await terminal.askYesNo(question)) return;
   throw new KeyError({ code: 'PROMPT_DECLINED', message: 'nothing was signed' });

@@ -2,6 +2,7 @@
  * Signing what somebody else has staged (docs/specification.md, rule 4.6): look at it, sign exactly what was shown, and
  * publish it once every role has the signatures it takes; else put it back with one more.
  */
+import { rootRefused } from '../keys/held-key.ts';
 import type { KeyStore } from '../keys/key-store.ts';
 import { KeyError, TrustError } from '../lib/errors.ts';
 import { escapeText } from '../lib/escape.ts';
@@ -13,6 +14,7 @@ import { metadataFileName, parseSignedJson } from '../trust/core/metadata.ts';
 import type { Signer } from '../trust/core/signer.ts';
 import { fileReplaced, type StagedState } from '../trust/core/staged.ts';
 import { completeStaged, type StagedView, signStaged, viewStaged } from '../trust/core/staged-view.ts';
+import type { TrustedMetadata } from '../trust/core/trusted-metadata.ts';
 import { openForPublishing, publish } from '../trust/publisher.ts';
 import { describeKeys, keysListed } from '../trust/signers.ts';
 import type { StagedStore } from '../trust/staged-store.ts';
@@ -60,8 +62,11 @@ export interface OwnKeys {
   readonly signed: readonly PublicKey[];
 }
 
-/** @throws KeyError KEY_MISSING when none of the keys here counts */
+/** @throws KeyError KEY_MISSING when none of the keys here counts, KEY_ROOT_REFUSED for a root key in DTRUST_KEY */
 export function ownKeys({ keys, repository }: PublishTools, view: StagedView): OwnKeys {
+  const rootKeys = [view.current.trusted, view.wouldBe].flatMap((trusted) => rootKeysOf(trusted));
+  // A root key is a person's, in this way of signing too.
+  if (rootKeys.some((key) => keys.find(key)?.held === true)) throw rootRefused();
   const toSign: PublicKey[] = [];
   const signed: PublicKey[] = [];
   for (const quorum of view.roles.flatMap(({ quorums }) => quorums)) {
@@ -87,6 +92,10 @@ export function ownKeys({ keys, repository }: PublishTools, view: StagedView): O
       'If you have one of these keys in a file: dtrust trust key load FILE',
     ],
   });
+}
+
+function rootKeysOf({ root }: TrustedMetadata): readonly PublicKey[] {
+  return keysListed(root.signed.roles.root.keyids, root.signed.keys);
 }
 
 function isAmong(keys: readonly PublicKey[], key: PublicKey): boolean {

@@ -159,7 +159,6 @@ describe('protocol 4.6: somebody else’s change', () => {
     };
     const run = await refused(bob, cosign('--digest', id), {
       code: 'STAGED_CHANGED',
-      stdout: /^Staged for /,
       mayChange: MEMORY,
     });
     expect(run.error).toMatchObject({ expected: id });
@@ -174,7 +173,6 @@ describe('protocol 4.6: somebody else’s change', () => {
     };
     await refused(bob, cosign('--digest', id), {
       code: 'STAGED_CHANGED',
-      stdout: /^Staged for /,
       mayChange: MEMORY,
       mayWrite: true,
     });
@@ -253,7 +251,6 @@ describe('protocol 4.6: who stages and signs', () => {
   it('contract (Keys): a wrong passphrase signs nothing', async () => {
     await refused(bob, cosign('--digest', id), {
       code: 'KEY_PASSPHRASE',
-      stdout: /^Staged for /,
       mayChange: MEMORY,
       env: { DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE: `${REPOSITORY_PASSPHRASE} not` },
     });
@@ -264,7 +261,6 @@ describe('protocol 4.6: who stages and signs', () => {
     stage.registry.switches.immutable = { tags: /^_trust-staged$/, as: 'harbor' };
     const run = await refused(bob, cosign('--digest', id), {
       code: 'TRUST_TAG_IMMUTABLE',
-      stdout: /^Staged for /,
       mayChange: MEMORY,
       mayWrite: true,
     });
