@@ -9,6 +9,7 @@ import { serialiseJson } from '../trust/core/canonical-json.ts';
 import { RELEASES, TARGETS } from '../trust/core/delegations.ts';
 import { ALL_NAMES } from '../trust/core/draft.ts';
 import { isSameKey, type PublicKey, tufKeyId } from '../trust/core/keys.ts';
+import type { TargetFound } from '../trust/core/search.ts';
 import type { StagedRoleName } from '../trust/core/staged.ts';
 import {
   type ListedKey,
@@ -62,6 +63,10 @@ function describe(view: StagedView, change: StagedChange): string {
       return describeTarget(view, change.role, change.path, change.before, change.after);
     case 'keys':
       return describeListing(view, change.role, change.before, change.after);
+    case 'released':
+      return `${escapeText(change.path)} is found otherwise by these delegations: ${found(change.before)} -> ${found(change.after)}`;
+    case 'unlisted':
+      return `WHAT IS RELEASED BEFORE OR AFTER CANNOT BE LISTED: ${escapeText(change.why)}`;
     case 'order':
       return `${shown}: delegations, in the order of the search: ${names(change.before)} -> ${names(change.after)}`;
     case 'expires':
@@ -168,6 +173,10 @@ function listedKey({ wouldBe, current }: StagedView, { keyid, key }: ListedKey):
   const [before = ''] = describeKeys(current.trusted, [key]);
   const owner = shown.startsWith('a key ') ? before : shown;
   return keyid === id ? escapeText(owner) : `${escapeText(owner)}, listed as ${escapeText(keyid)}`;
+}
+
+function found(target: TargetFound | undefined): string {
+  return target === undefined ? 'not released' : `${target.sha256} of ${escapeText(target.role)}`;
 }
 
 function names(roles: readonly string[]): string {

@@ -10,8 +10,10 @@ import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../.
 import { canonicalJson } from './canonical-json.ts';
 import { type KeyId, type PublicKey, publicKeyFromListing, tufKeyId } from './keys.ts';
 import { metadataFileName, parseSignedJson, SPEC_VERSION } from './metadata.ts';
+import type { TargetFound } from './search.ts';
 import { Shape } from './shape.ts';
 import { fileReplaced, type StagedRoleName } from './staged.ts';
+import { releasedChanges } from './staged-released.ts';
 import type { StagedView } from './staged-view.ts';
 
 /** A key as a role lists it; without `key` where the ID stands for none that is understood. */
@@ -43,6 +45,16 @@ export type StagedChange =
       readonly before?: RoleListing;
       readonly after?: RoleListing;
     }
+  /** What a search finds, where no entry changes but who is asked for it. */
+  | {
+      readonly kind: 'released';
+      readonly role: StagedRoleName;
+      readonly path: string;
+      readonly before?: TargetFound;
+      readonly after?: TargetFound;
+    }
+  /** It cannot be told what a search finds, before or after. */
+  | { readonly kind: 'unlisted'; readonly role: StagedRoleName; readonly why: string }
   /** The delegations in the order of the search. */
   | {
       readonly kind: 'order';
@@ -66,9 +78,10 @@ export type StagedChange =
       readonly after?: JsonValue;
     };
 
-/** All changes of a staged state, role by role. */
-export function stagedChanges({ roles, current }: StagedView): readonly StagedChange[] {
-  return roles.flatMap(({ role, staged }) => {
+/** All changes of a staged state, role by role; then what is released otherwise without a change of its entry. */
+export function stagedChanges(view: StagedView): readonly StagedChange[] {
+  const { roles, current } = view;
+  const changes = roles.flatMap(({ role, staged }) => {
     const replaced = fileReplaced(current.trusted, role);
     const bytes =
       replaced === undefined
@@ -80,6 +93,7 @@ export function stagedChanges({ roles, current }: StagedView): readonly StagedCh
     const before = bytes === undefined ? new Map<string, JsonValue>() : parseSignedJson(bytes, role);
     return changesOf(role, before, parseSignedJson(staged.bytes, role));
   });
+  return [...changes, ...releasedChanges(view, changes)];
 }
 
 function changesOf(role: StagedRoleName, before: JsonObject, after: JsonObject): readonly StagedChange[] {

@@ -6,7 +6,8 @@
 import { TrustError } from '../../lib/errors.ts';
 import { escapeShort } from '../../lib/escape.ts';
 import { delegationsFor, RELEASES, TARGETS } from './delegations.ts';
-import type { RoleName, TargetFile, Targets } from './metadata.ts';
+import type { CurrentState } from './edits.ts';
+import { metadataFileName, type RoleName, type TargetFile, type Targets } from './metadata.ts';
 import { isNamed } from './names.ts';
 import { verifyThreshold } from './role-keys.ts';
 import type { StagedRoleName } from './staged.ts';
@@ -29,6 +30,21 @@ export function verifyStagedEntries(
       if (isSame(before?.get(path), entry)) continue;
       verifyEntry(path, entry, wouldBe.names, role);
       verifyOneHolder(trusted, wouldBe, role, path);
+    }
+  }
+}
+
+/** Loads the roles of the current state that are delegated to and at hand, as the editor does when it touches one. */
+export function loadReleasing({ trusted, files }: CurrentState): void {
+  for (const role of trusted.targets()?.signed.delegations?.roles.keys() ?? []) {
+    const listed = trusted.snapshot?.signed.meta.get(`${role}.json`);
+    const bytes = listed && files.get(metadataFileName(role, listed.version));
+    if (trusted.targets(role) !== undefined || bytes === undefined) continue;
+    try {
+      trusted.updateDelegatedTargets(bytes, role, TARGETS);
+    } catch (error) {
+      // A signer who came back has a role that his new key did not sign: it decides nothing (protocol 2.2).
+      if (!(error instanceof TrustError)) throw error;
     }
   }
 }

@@ -36,7 +36,7 @@ import {
   stagedId,
   withSignatures,
 } from './staged.ts';
-import { verifyRestStands, verifyStagedEntries } from './staged-rules.ts';
+import { loadReleasing, verifyRestStands, verifyStagedEntries } from './staged-rules.ts';
 import type { TrustedMetadata } from './trusted-metadata.ts';
 import { type KeySet, sha256Hex, writeState } from './write-state.ts';
 
@@ -90,6 +90,7 @@ export async function viewStaged(
   const options = { ...termsAboveFloor(draft, terms), signers: [], partly: true };
   const written = await writeState(draft, options, given.roles);
   const wouldBe = verifyNewState(draft, written, terms.nowMs, 'unsafe-ignored');
+  loadReleasing(current);
   verifyRestStands(current.trusted, wouldBe, given.roles);
   verifyStagedEntries(current.trusted, wouldBe, [...given.roles.keys()]);
   const roles = [...parsed].map(([role, metadata]) => {

@@ -2,10 +2,11 @@
 import { describe, expect, it } from 'vitest';
 import type { JsonValue } from '../../../src/lib/strict-json.ts';
 import type { Edit } from '../../../src/trust/core/editor.ts';
-import type { RoleName } from '../../../src/trust/core/metadata.ts';
+import { parseSignedJson, type RoleName } from '../../../src/trust/core/metadata.ts';
 import type { StagedRoleName, StagedState } from '../../../src/trust/core/staged.ts';
 import { type StagedChange, stagedChanges } from '../../../src/trust/core/staged-changes.ts';
-import { edit, online, put, ROOT_KEY, repository, root, TARGETS_KEY } from './editor-world.ts';
+import { completeStaged, signStaged } from '../../../src/trust/core/staged-view.ts';
+import { edit, NOW, online, put, ROOT_KEY, repository, root, TARGETS_KEY } from './editor-world.ts';
 import {
   ALICE_KEY,
   addAlice,
@@ -92,6 +93,12 @@ describe('protocol 4.6: a list of changes', () => {
     const later = changed(partly, 'root', (json) => json.set('expires', '2040-01-01T00:00:00Z'));
     expect(stagedChanges(await view(state, later))).toMatchObject([{ kind: 'expires', role: 'root' }]);
   });
+
+  async function targetsOf(tag: string): Promise<ReadonlyMap<string, JsonValue>> {
+    const state = await edit(await begun(), [put(tag)], { signers: ALL });
+    const bytes = state.trusted.targets()?.bytes ?? Buffer.alloc(0);
+    return parseSignedJson(bytes, 'targets').get('targets') as ReadonlyMap<string, JsonValue>;
+  }
 
   type Change = (json: Map<string, JsonValue>) => void;
   const hidden: readonly (readonly [string, StagedRoleName, Change])[] = [
@@ -187,8 +194,57 @@ describe('protocol 4.6: a list of changes', () => {
     const { state, partly } = await renewed();
     const changes = stagedChanges(await view(state, changed(partly, role, change)));
     expect(changes.length).toBeGreaterThan(0);
-    expect(changes.every((each) => each.role === role || (each.kind === 'keys' && each.by === role))).toBe(
-      true,
+    const own = changes.filter(({ kind }) => kind !== 'unlisted');
+    expect(own.length).toBeGreaterThan(0);
+    expect(own.every((each) => each.role === role || (each.kind === 'keys' && each.by === role))).toBe(true);
+  });
+
+  it('says so where it cannot be told what is released', async () => {
+    const { state, partly } = await renewed();
+    const [, role, change] =
+      hidden.find(([what]) => what === 'delegations below releases') ?? hidden[0] ?? [];
+    if (role === undefined || change === undefined) throw new Error('it is among them');
+    const changes = stagedChanges(await view(state, changed(partly, role, change)));
+    expect(changes.at(-1)).toEqual({
+      kind: 'unlisted',
+      role: 'targets',
+      why: 'the snapshot does not list the role targets/releases/deep',
+    });
+  });
+
+  it('shows a tag that a wider pattern releases, although its entry is years old', async () => {
+    const keys = [STRANGER_KEY.publicKey];
+    const bob = { kind: 'addSigner', name: 'bob', keys, paths: ['docker.io/acme/app:dev-*'] } as const;
+    const begunWith = await edit(await begun(), [addAlice, bob], { signers: ALL });
+    const BOB = 'targets/bob' as RoleName;
+    const [, path = ''] = ['', 'docker.io/acme/app:9.9'];
+    const target = [...(await targetsOf('9.9'))][0]?.[1] ?? null;
+    const terms = { signers: [online, repository], nowMs: NOW };
+    // Bob may write what he likes into his own role; no search comes there for it.
+    const own = changed(
+      await staged(begunWith, [{ kind: 'renew', roles: [BOB] }], [repository]),
+      BOB,
+      (json) => json.set('targets', new Map([[path, target]])),
+    );
+    const lying = await completeStaged(
+      begunWith,
+      await signStaged(await view(begunWith, own), [repository]),
+      terms,
+    );
+    const wider = changed(
+      await staged(lying, [{ kind: 'renew', roles: ['targets' as RoleName] }], [repository]),
+      'targets' as RoleName,
+      (json) => {
+        const delegations = member(json, 'delegations');
+        const roles = (delegations.get('roles') as ReadonlyMap<string, JsonValue>[]).map((role) =>
+          role.get('name') === BOB ? new Map([...role, ['paths', ['docker.io/acme/app:*']] as const]) : role,
+        );
+        json.set('delegations', delegations.set('roles', roles));
+      },
+    );
+    const changes = stagedChanges(await view(lying, wider));
+    expect(changes).toContainEqual(
+      expect.objectContaining({ kind: 'released', path, after: expect.objectContaining({ role: BOB }) }),
     );
   });
 

@@ -358,6 +358,21 @@ describe('protocol 4.6: what anybody may have put there', () => {
     await rejectsCode(view(state, corrupt(partly)), TrustError, code);
   });
 
+  it('protocol 2.3: refuses a role that takes over a tag which another one holds: TAG_HELD_BY_ROLE', async () => {
+    const state = await edit(await begun(), [addAlice, put('dev-1')], {
+      signers: [root, second, repository, online],
+    });
+    const keys = [STRANGER_KEY.publicKey];
+    const bob = { kind: 'addSigner', name: 'bob', keys, paths: ['docker.io/acme/app:dev-*'] } as const;
+    const partly = await staged(state, [bob], [root, repository]);
+    await view(state, partly);
+    const taking = changed(partly, 'targets/bob' as RoleName, (json) =>
+      json.set('targets', entries('dev-1')),
+    );
+    const error = await rejectsCode(view(state, taking), TrustError, 'TAG_HELD_BY_ROLE');
+    expect(error.role).toBe(RELEASES);
+  });
+
   it('is outdated once another publish has changed a role that it changes', async () => {
     const state = await begun();
     const partly = await staged(state, [addAlice], [root, repository]);
