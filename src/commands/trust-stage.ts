@@ -4,6 +4,7 @@
  * `dtrust trust cosign` (docs/specification.md, rule 4.6).
  */
 import { parseDockerArgv } from '../cli/argv.ts';
+import { classify } from '../cli/classify.ts';
 import { UsageError } from '../lib/errors.ts';
 import { escapeShort } from '../lib/escape.ts';
 import { discardStaged } from '../publish/stage.ts';
@@ -54,7 +55,8 @@ async function stage(context: Context): Promise<Outcome> {
   const { rest, globals } = context.parsed;
   const parsed = parseDockerArgv(rest[0] === 'push' ? rest : ['trust', ...rest]);
   const path = parsed.path.join(' ');
-  if (!STAGEABLE.has(path)) {
+  const isKnown = classify(parsed.path, parsed.rest).class === 'enforced';
+  if (!isKnown || !STAGEABLE.has(path)) {
     throw new UsageError({
       code: 'USAGE',
       message: `there is nothing to stage in \`${escapeShort(rest.slice(0, 2).join(' '))}\``,

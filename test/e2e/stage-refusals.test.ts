@@ -1,4 +1,6 @@
 /** What stands under `_trust-staged` was put there by anybody: whatever it is, nothing is signed that was not shown. */
+import fs from 'node:fs';
+import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { parseRepository } from '../../src/reference/reference.ts';
 import { createRegistryClient } from '../../src/registry/client.ts';
@@ -153,8 +155,8 @@ describe('protocol 4.6: somebody else’s change', () => {
     const other = await put(await evil());
     setStaged(staged);
     let reads = 0;
-    stage.registry.switches.before = ({ method, path }) => {
-      const isRead = method === 'GET' && path.endsWith('/manifests/_trust-staged');
+    stage.registry.switches.before = ({ method, path: asked }) => {
+      const isRead = method === 'GET' && asked.endsWith('/manifests/_trust-staged');
       if (isRead && ++reads === 2) setStaged(other);
     };
     const run = await refused(bob, cosign('--digest', id), {
@@ -168,8 +170,8 @@ describe('protocol 4.6: somebody else’s change', () => {
   it('put there while the signature is on its way, it stays as it is', async () => {
     const other = await put(await evil());
     setStaged(staged);
-    stage.registry.switches.before = ({ method, path }) => {
-      if (method === 'HEAD' && path.endsWith('/manifests/_trust-staged')) setStaged(other);
+    stage.registry.switches.before = ({ method, path: asked }) => {
+      if (method === 'HEAD' && asked.endsWith('/manifests/_trust-staged')) setStaged(other);
     };
     await refused(bob, cosign('--digest', id), {
       code: 'STAGED_CHANGED',
@@ -248,6 +250,20 @@ describe('protocol 4.6: who stages and signs', () => {
     await refused(stranger, add, { code: 'KEY_ROOT_MISSING', stdout: /^Adding/, mayChange: MEMORY });
   });
 
+  it('contract (Keys): a root key in DTRUST_KEY signs nothing: KEY_ROOT_REFUSED', async () => {
+    const runner = await team.pinned(REPO, stage.machine());
+    const keys = path.join(bob.config, 'trust');
+    const file = fs
+      .readdirSync(keys, { recursive: true, encoding: 'utf8' })
+      .find((each) => each.endsWith('.key'));
+    const key = fs.readFileSync(path.join(keys, file ?? ''));
+    await refused(runner, cosign('--digest', id), {
+      code: 'KEY_ROOT_REFUSED',
+      mayChange: MEMORY,
+      env: { DTRUST_KEY: key.toString('base64') },
+    });
+  });
+
   it('contract (Keys): a wrong passphrase signs nothing', async () => {
     await refused(bob, cosign('--digest', id), {
       code: 'KEY_PASSPHRASE',
@@ -270,8 +286,8 @@ describe('protocol 4.6: who stages and signs', () => {
   it('killed while it writes, what was staged stays, and the next try signs it', async () => {
     const before = team.trustTag(REPO);
     const killed = bob.start(cosign('--digest', id));
-    stage.registry.switches.before = async ({ method, path }) => {
-      if (method !== 'PUT' || !path.includes('/manifests/')) return;
+    stage.registry.switches.before = async ({ method, path: asked }) => {
+      if (method !== 'PUT' || !asked.includes('/manifests/')) return;
       killed.child.kill('SIGKILL');
       await killed.done;
       throw new Error('the connection is gone');
@@ -291,6 +307,7 @@ describe('protocol 4.6: who stages and signs', () => {
       /nothing to stage in `restore x`/,
     ],
     ['pull', ['trust', 'stage', 'pull', 'x'], /nothing to stage in `pull x`/],
+    ['itself', ['trust', 'stage', 'stage', 'push', 'x'], /nothing to stage in `stage push`/],
     ['a push without trust', ['trust', 'stage', 'push', '--disable-content-trust', 'x'], /is not signed/],
     ['a digest that is none', ['trust', 'cosign', '--digest', 'abc', 'x'], /no digest of a staged state/],
     ['--format without --show', ['trust', 'cosign', '--format', 'json', 'x'], /--format needs --show/],
