@@ -5,13 +5,14 @@
 import { createJobSecrets } from '../keys/job-secrets.ts';
 import { KeyError } from '../lib/errors.ts';
 import { Interrupted } from '../lib/interrupted.ts';
+import { Staged } from '../publish/staged.ts';
 import type { Repository } from '../reference/reference.ts';
 import type { VerifiedCollection } from '../trust/collection.ts';
 import type { PublicKey } from '../trust/core/keys.ts';
 import { signersOf } from '../trust/signers.ts';
-import { note } from './context.ts';
+import { type Context, note } from './context.ts';
 import { forEachRepository } from './each-repository.ts';
-import type { Services } from './services.ts';
+import { Services } from './services.ts';
 
 /** `ci`, `ci-release`: names that say what is wanted. A person's key is made where the person is. */
 export function isJobName(name: string): boolean {
@@ -20,27 +21,37 @@ export function isJobName(name: string): boolean {
 
 /**
  * Adds one new key to all repositories. On stdout stand the two lines for the service's secrets and nothing else, and
- * only when there is a repository that lists the key.
+ * only when there is a repository that lists the key, or a staged change that will list it.
  *
  * @throws DtrustError the first failure, once all were tried
  */
 export async function addJobSigner(
-  services: Services,
+  context: Context,
   name: string,
   repositories: readonly Repository[],
-  add: (repository: Repository, keys: readonly PublicKey[]) => Promise<void>,
+  add: (services: Services, repository: Repository, keys: readonly PublicKey[]) => Promise<void>,
 ): Promise<void> {
-  const { context } = services;
+  // What the command says beside the two lines is not for the pipe that they go into.
+  const services = new Services({ ...context, out: context.err });
   const { publicKey, lines } = await createJobSecrets(name);
   const listed: string[] = [];
+  const staged: string[] = [];
   try {
     await forEachRepository(services, repositories, `add signer ${name} to`, async (repository) => {
-      await add(repository, [publicKey]);
-      listed.push(repository.canonical);
+      try {
+        await add(services, repository, [publicKey]);
+        listed.push(repository.canonical);
+      } catch (error) {
+        if (error instanceof Staged) staged.push(repository.canonical);
+        throw error;
+      }
     });
   } finally {
-    if (listed.length > 0) {
-      note(context, `the key of ${name} is listed in: ${listed.join(', ')}`);
+    if (listed.length + staged.length > 0) {
+      if (listed.length > 0) note(context, `the key of ${name} is listed in: ${listed.join(', ')}`);
+      if (staged.length > 0) {
+        note(context, `once what is staged is published, it is listed in: ${staged.join(', ')}`);
+      }
       note(
         context,
         'the two lines on stdout are for the secrets of the CI service; they are kept nowhere else',
@@ -48,6 +59,7 @@ export async function addJobSigner(
       context.out(lines.reveal());
     }
     lines.wipe();
+    await services.close();
   }
 }
 
@@ -76,6 +88,7 @@ export async function sayIfItMayStand<T>(
   try {
     return await publishing;
   } catch (error) {
+    if (error instanceof Staged) throw error;
     const isStopped = error instanceof Interrupted;
     note(
       services.context,

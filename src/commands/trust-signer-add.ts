@@ -42,7 +42,7 @@ const SYNTAX = {
 
 interface NewSigner {
   readonly name: string;
-  /** Its key was made here, for a job: on stdout stands that key and nothing else. */
+  /** Its key was made here, for a job. */
   readonly isJob: boolean;
   readonly keys: readonly PublicKey[];
   /** As typed. */
@@ -58,8 +58,8 @@ export function run(context: Context): Promise<ExitStatus> {
     const patterns = args.strings('path');
     if (files.length === 0) {
       if (!isJobName(name)) throw withoutKey(name, repositories);
-      await addJobSigner(services, name, repositories, (repository, keys) =>
-        add(services, repository, { name, keys, patterns, isJob: true }),
+      await addJobSigner(context, name, repositories, (quiet, repository, keys) =>
+        add(quiet, repository, { name, keys, patterns, isJob: true }),
       );
       return 0;
     }
@@ -76,9 +76,8 @@ async function add(services: Services, repository: Repository, signer: NewSigner
   const { context } = services;
   const { name, keys, patterns, isJob } = signer;
   const { canonical } = repository;
-  const tell = isJob ? context.err : context.out;
   const tools = await createPublishTools(services, repository);
-  tell(`Adding signer "${name}" to ${canonical}...\n`);
+  context.out(`Adding signer "${name}" to ${canonical}...\n`);
   const prepared = await prepareExisting(tools, signer);
   const paths = patternsFor(prepared.collection, signer);
   await tellWhatMatches(tools, prepared.collection, name, paths);
@@ -86,7 +85,7 @@ async function add(services: Services, repository: Repository, signer: NewSigner
   const publishing = publishEdits(tools, prepared, [edit]);
   const seen = await (isJob ? sayIfItMayStand(services, name, repository, publishing) : publishing);
   sayPinLine(tools, seen);
-  tell(`Successfully added signer: ${name} to ${canonical}\n`);
+  context.out(`Successfully added signer: ${name} to ${canonical}\n`);
 }
 
 /** As docker does: a repository that nobody has signed in yet is begun first. */

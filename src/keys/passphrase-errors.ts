@@ -46,6 +46,15 @@ export function missing(request: PassphraseRequest): KeyError {
   });
 }
 
+/** A passphrase that takes the place of another one is typed: the environment holds the other one. */
+export function nobodyToType(request: PassphraseRequest): KeyError {
+  return new KeyError({
+    code: 'KEY_PASSPHRASE_MISSING',
+    message: `no new passphrase for ${describe(request)}: there is no terminal to type it on, and the variables hold the one that it has`,
+    hints: ['Run this on a terminal.'],
+  });
+}
+
 export function bothSet(variable: string): LocalStateError {
   return new LocalStateError({
     code: 'CONFIG_INVALID',

@@ -11,7 +11,7 @@
 import { KeyError } from '../lib/errors.ts';
 import type { FileSystem } from '../lib/file-system.ts';
 import type { Keychain } from './keychain.ts';
-import { bothSet, declined, missing, outdatedLine, wrong } from './passphrase-errors.ts';
+import { bothSet, declined, missing, nobodyToType, outdatedLine, wrong } from './passphrase-errors.ts';
 import { readPassphraseFile } from './passphrase-file.ts';
 import {
   describe,
@@ -150,6 +150,7 @@ class PassphraseChain implements Passphrases {
     if (made !== undefined) return made;
     const earlier = this.#typed.get(shelf(request));
     if (earlier !== undefined && earlier.characters >= MIN_PASSPHRASE_CHARACTERS) return earlier;
+    if (!this.#options.terminal.canPrompt()) throw missing(request);
     const secret = await this.replace(request);
     await this.#remembered.offer(request, secret);
     return secret;
@@ -157,7 +158,7 @@ class PassphraseChain implements Passphrases {
 
   async replace(request: PassphraseRequest): Promise<Secret> {
     const { terminal } = this.#options;
-    if (!terminal.canPrompt()) throw missing(request);
+    if (!terminal.canPrompt()) throw nobodyToType(request);
     const what = describe(request);
     const secret = await terminal.askNewSecret({
       first: `Enter passphrase for new ${what}: `,

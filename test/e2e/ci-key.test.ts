@@ -2,6 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { keysOf, publishDaysAgo, servedFiles } from './aged.ts';
 import { assertNoSecret, dockerCalls, type Machine, openStage, refused, type Stage } from './harness.ts';
 import { MEMORY, Team } from './team.ts';
 
@@ -124,6 +125,62 @@ describe('contract (Keys): a job signs with DTRUST_KEY', () => {
     const environment = fs.readFileSync(seen, 'utf8');
     expect(environment).toContain('HOME=');
     expect(environment).not.toMatch(/DTRUST_KEY|PASSPHRASE/);
+  });
+});
+
+describe('a job that begins with a fresh disk and the committed pin', () => {
+  const version = (repository: string): number => {
+    const bytes = servedFiles(stage, repository).get('timestamp.json') ?? new Uint8Array();
+    return (JSON.parse(Buffer.from(bytes).toString()) as { signed: { version: number } }).signed.version;
+  };
+
+  it('protocol 4.2: goes on from the versions served, and misses no publish of others', async () => {
+    const first = await listedJob('fresh');
+    const key = first.env.DTRUST_KEY ?? '';
+    const pins = fs.readFileSync(first.pinsFile);
+    const before = version('fresh');
+    for (const [i, tag] of ['2.0', '3.0', '4.0'].entries()) {
+      const machine = stage.machine({ env: { DTRUST_KEY: key, CI: 'true' } });
+      fs.mkdirSync(path.dirname(machine.pinsFile), { recursive: true });
+      fs.writeFileSync(machine.pinsFile, pins);
+      team.local('fresh', tag);
+      const run = await machine.succeed(['push', `${stage.name('fresh')}:${tag}`]);
+      expect(run.stderr).not.toMatch(/LOST_UPDATE|warning/);
+      expect(version('fresh')).toBe(before + i + 1);
+    }
+    // A memory that is older than what others have published since is no reason to miss anything either.
+    team.local('fresh', '5.0');
+    await first.succeed(['push', `${stage.name('fresh')}:5.0`]);
+    expect(version('fresh')).toBe(before + 4);
+    const seen = await team.inspected(owner, 'fresh');
+    expect(seen.SignedTags).toMatchObject(
+      ['1.0', '2.0', '3.0', '4.0', '5.0'].map((SignedTag) => ({ SignedTag })),
+    );
+  });
+
+  it('protocol 2.7: renews every pinned repository that lists its key, and passes over the others', async () => {
+    const machine = await listedJob('listed');
+    await team.signed('others');
+    await team.pinned('others', machine);
+    const before = ['listed', 'others'].map(version);
+    const run = await machine.succeed(['trust', 'refresh', '--all']);
+    expect(run.stdout).toMatch(new RegExp(`^Refreshed ${stage.name('listed')}, good until .*\n$`));
+    expect(['listed', 'others'].map(version)).toEqual([(before[0] ?? 0) + 1, before[1]]);
+    assertKeyNotWritten(machine);
+  });
+
+  it('protocol 2.7: brings back what has expired, which the refusal names him for', async () => {
+    const machine = await listedJob('expired');
+    const bob = await team.developer('expired', 'bob');
+    await publishDaysAgo(stage, 'expired', 400, await keysOf(bob, 'bob'), []);
+    const consumer = stage.machine({ like: machine, env: { DTRUST_KEY: undefined } });
+    const pull = ['pull', `${stage.name('expired')}:1.0`];
+    const { ID } = JSON.parse((await machine.succeed(['trust', 'key', 'list', '--format', 'json'])).stdout);
+    const run = await refused(consumer, pull, { code: 'ROLE_EXPIRED' });
+    expect(run.stderr).toContain('dtrust trust refresh');
+    expect(run.stderr).toContain(ID);
+    await machine.succeed(['trust', 'refresh', stage.name('expired')]);
+    await consumer.succeed(pull);
   });
 });
 

@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Machine, openStage, type Run, refused, type Stage } from './harness.ts';
+import { idIn, shareRoot } from './shared-keys.ts';
 import { MEMORY, Team } from './team.ts';
 
 let stage: Stage;
@@ -120,6 +121,21 @@ describe('contract (Keys): signer add ci prints two lines for the secrets of CI'
     expect(run.stderr).toContain(`dtrust trust signer remove ci ${stage.name('failing')}`);
     expect(team.trustTag('failing')).toBe(before);
     expect(await team.listed(owner, 'failing')).toEqual([]);
+  });
+
+  it('also when it is staged for others to sign, and a job signs once it is published', async () => {
+    const name = await team.signed('staged');
+    const bob = stage.machine();
+    await bob.succeed(['trust', 'key', 'generate', 'bob']);
+    await shareRoot(stage, 'staged', owner, [[bob, 'bob']], 2);
+    await team.pinned('staged', bob);
+    const run = await owner.succeed(['trust', 'stage', 'signer', 'add', 'ci', name]);
+    secretsOf(run);
+    expect(run.stderr).toContain(`once what is staged is published, it is listed in: ${name}\n`);
+    for (const machine of [bob, owner]) {
+      await machine.succeed(['trust', 'cosign', '--digest', idIn(run.stderr), name]);
+    }
+    await team.pushed(await job('staged', run), 'staged', '2.0');
   });
 
   it('but makes no second key for a name that is taken', async () => {

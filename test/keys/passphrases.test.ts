@@ -133,7 +133,6 @@ describe('contract (Keys): no terminal and no passphrase', () => {
   test.each([
     ['unlock', () => chain({}).unlock(targets, lock('x').attempt)],
     ['choose', () => chain({}).choose(targets)],
-    ['replace', () => chain({ repositoryPassphrase: 'the old one' }).replace(targets)],
     ['assertAvailable', () => chain({}).assertAvailable(targets)],
   ])('%s refuses and names both variables', async (_, action) => {
     const error = await refusal(KeyError, 'KEY_PASSPHRASE_MISSING', action);
@@ -143,6 +142,13 @@ describe('contract (Keys): no terminal and no passphrase', () => {
       `Set ${REPOSITORY}, or ${REPOSITORY}_FILE to a file that holds it.`,
       'What the keychain of this system remembers is used on a terminal alone.',
     ]);
+  });
+
+  test('replace refuses, and names no variable: they hold the passphrase that is to go', async () => {
+    const passphrases = chain({ repositoryPassphrase: 'the old one' });
+    const error = await refusal(KeyError, 'KEY_PASSPHRASE_MISSING', () => passphrases.replace(targets));
+    expect([error.message, ...error.hints].join('\n')).not.toMatch(/DOCKER_CONTENT_TRUST|the old one/);
+    expect(error.hints).toEqual(['Run this on a terminal.']);
   });
 
   test('the root variable does not serve a repository key', async () => {
