@@ -64,6 +64,19 @@ const HINTS: ReadonlyMap<string, Hint> = new Map<string, Hint>([
   ['NETWORK_TLS', OWN_AUTHORITY],
   ['VERSION_JUMP', FAR_AHEAD],
   [
+    'KEY_NOT_LISTED',
+    ({ familiar }) => [
+      `See which keys count now, and run it again if it is still to be done: dtrust trust status ${familiar}`,
+    ],
+  ],
+  [
+    'THRESHOLD_UNREACHABLE',
+    ({ familiar }) => [
+      `List more root keys in the same publish: dtrust trust threshold --add-key FILE.pub root N ${familiar}`,
+      `More signers for what is released: dtrust trust signer add --key NAME.pub NAME ${familiar}`,
+    ],
+  ],
+  [
     'ROLE_EXPIRED',
     ({ canonical }) => [`Whoever has a key for it renews it: dtrust trust refresh ${canonical}`],
   ],

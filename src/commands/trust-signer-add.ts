@@ -4,13 +4,13 @@
  * job, `ci`, is made here (add-job-signer.ts).
  */
 import { readSignerKey } from '../keys/signer-key-file.ts';
-import { KeyError, UsageError } from '../lib/errors.ts';
+import { UsageError } from '../lib/errors.ts';
 import { type Prepared, type PublishTools, prepare } from '../publish/prepare.ts';
 import { publishEdits } from '../publish/publish-edits.ts';
+import { assertNobodysKey } from '../publish/signers-keys.ts';
 import { parseRepository, type Repository } from '../reference/reference.ts';
 import type { VerifiedCollection } from '../trust/collection.ts';
-import { isSameKey, type PublicKey, tufKeyId } from '../trust/core/keys.ts';
-import { describeKeys, keysListed, signersOf } from '../trust/signers.ts';
+import type { PublicKey } from '../trust/core/keys.ts';
 import { addJobSigner, assertNoSuchSigner, isJobName, sayIfItMayStand } from './add-job-signer.ts';
 import type { Context, ExitStatus } from './context.ts';
 import { forEachRepository } from './each-repository.ts';
@@ -114,28 +114,6 @@ async function prepareExisting(
 
 function patternsFor({ trusted, repository }: VerifiedCollection, { patterns }: NewSigner): string[] {
   return patterns.map((text) => parsePathPattern(text, repository, trusted.names));
-}
-
-/** A key says who signed: it is one person's, and not the repository's own. */
-function assertNobodysKey({ trusted, repository }: VerifiedCollection, { name, keys }: NewSigner): void {
-  const { roles, keys: table } = trusted.root.signed;
-  const others = [
-    ...keysListed(roles.root.keyids, table),
-    ...keysListed(roles.targets.keyids, table),
-    ...signersOf(trusted).flatMap((signer) => (signer.name === name ? [] : signer.keys)),
-  ];
-  const own = signersOf(trusted).find((signer) => signer.name === name)?.keys ?? [];
-  const listed = [...keysListed(roles.timestamp.keyids, table), ...keysListed(roles.snapshot.keyids, table)];
-  const isIn = (among: readonly PublicKey[], key: PublicKey) => among.some((other) => isSameKey(key, other));
-  const taken = keys.find((key) => isIn(others, key) || (isIn(listed, key) && !isIn(own, key)));
-  if (taken === undefined) return;
-  throw new KeyError({
-    code: 'KEY_EXISTS',
-    message: `this key is in use in ${repository.canonical} already: ${describeKeys(trusted, [taken]).join('')}`,
-    reference: repository.canonical,
-    found: tufKeyId(taken),
-    hints: ['Each signer has a key of his own: dtrust trust key generate NAME'],
-  });
 }
 
 /** A pattern is easily mistyped, and what is signed already stays where it stands (rule 2.3). */

@@ -2,7 +2,7 @@
  * A signer who is to be removed (docs/specification.md, rule 2.6): what he signed last, what becomes of it, and whether
  * it is still what was shown when that was decided.
  */
-import { KeyError, TrustError } from '../lib/errors.ts';
+import { TrustError } from '../lib/errors.ts';
 import { escapeShort } from '../lib/escape.ts';
 import type { Digest } from '../reference/digest.ts';
 import type { VerifiedCollection } from '../trust/collection.ts';
@@ -11,7 +11,8 @@ import type { Edit, TargetEntry } from '../trust/core/editor.ts';
 import { isSameKey } from '../trust/core/keys.ts';
 import { signingKeys } from '../trust/core/role-keys.ts';
 import type { TargetFound } from '../trust/core/search.ts';
-import { type SignerRole, signedBy, signersOf } from '../trust/signers.ts';
+import { type SignerRole, signedBy } from '../trust/signers.ts';
+import { signerNamed } from './signers-keys.ts';
 
 export type TagDecision =
   | { readonly kind: 'keep' }
@@ -123,21 +124,6 @@ export function othersInHisHand(
   const last = signingKeys(releases, listed, delegations.keys);
   const his = last.every((key) => signer.keys.some((own) => isSameKey(key, own)));
   return his ? others.filter(({ role }) => role === RELEASES) : [];
-}
-
-function signerNamed({ trusted, repository }: VerifiedCollection, name: string): SignerRole {
-  const signers = signersOf(trusted);
-  const found = signers.find((signer) => signer.name === name);
-  if (found !== undefined) return found;
-  const there = signers.map((signer) => escapeShort(signer.name)).join(', ');
-  throw new KeyError({
-    code: 'KEY_NOT_LISTED',
-    message: `no signer ${escapeShort(name)} for repository ${repository.canonical}`,
-    reference: repository.canonical,
-    expected: there === '' ? 'there are no signers' : `one of: ${there}`,
-    found: escapeShort(name),
-    hints: [`See who may sign: dtrust trust signer list ${repository.familiar}`],
-  });
 }
 
 function notReleased(path: string, familiar: string): TrustError {

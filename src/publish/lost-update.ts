@@ -120,6 +120,19 @@ const MAX_COMMANDS = 8;
 
 const nameOf = ({ repository }: VerifiedCollection): string => repository.canonical;
 
+/**
+ * Publishes from here that a recovery (protocol 2.5) has found overwritten: named once, and not again.
+ * @throws LocalStateError of the journal
+ */
+export async function forgetLost(
+  { journal }: Pick<PublishTools, 'journal'>,
+  seen: VerifiedCollection,
+): Promise<readonly string[]> {
+  const lost = findLostUpdates(journal.load(), historyOf(seen));
+  for (const { timestampSha256 } of lost) await journal.forget(timestampSha256);
+  return lost.map((entry) => lostUpdate(nameOf(seen), [entry]).message);
+}
+
 function historyOf({ trusted }: VerifiedCollection) {
   const { timestamp, snapshot } = trusted;
   return {

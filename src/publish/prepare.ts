@@ -14,6 +14,7 @@ import type { PublicKey } from '../trust/core/keys.ts';
 import type { Signer } from '../trust/core/signer.ts';
 import type { CurrentKeys } from '../trust/current-keys.ts';
 import type { Journal, Settled } from '../trust/journal.ts';
+import type { PublishBase } from '../trust/publisher.ts';
 import type { RegistrySource } from '../trust/registry-source.ts';
 import { openSettled } from '../trust/settled.ts';
 import { openCollection } from '../trust/updater.ts';
@@ -43,8 +44,15 @@ export interface PublishTools {
   readonly say: (line: string) => void;
   /** One line for stderr, with DTRUST_DEBUG alone. */
   readonly debug: (line: string) => void;
+  /** Set by a recovery (protocol 2.5), which replaces more than what it can build on. */
+  readonly recovering?: Recovering;
   /** Set by `dtrust trust stage`: the other end of the road (protocol 4.6). */
   readonly staging?: Staging;
+}
+
+export interface Recovering {
+  /** Reads what is under the tag, as `openForPublishing`; what is no good is to be replaced by what is known here. */
+  readonly open: () => Promise<PublishBase | undefined>;
 }
 
 /** What becomes of a change whose roles take more keys than are on this machine. */
@@ -108,7 +116,11 @@ export async function prepare(tools: PublishTools, request: PrepareRequest): Pro
   const collection = await openExisting(tools, request);
   if (collection === undefined) return { kind: 'new', keys: await newKeys(tools) };
   for (const line of new Set(collection.warnings)) tools.say(`warning: ${line}`);
-  const { again, settles } = await offerLostUpdate(tools, collection, request.paths);
+  // Whoever held the keys could leave any history; a recovery says at its end what is lost.
+  const { again, settles } =
+    tools.recovering === undefined
+      ? await offerLostUpdate(tools, collection, request.paths)
+      : { again: [], settles: [] };
   const { keys, passphrases, clock } = tools;
   const needs = {
     ...(await request.administers?.(collection, again)),
@@ -151,6 +163,8 @@ async function openExisting(
   tools: PublishTools,
   { mayInitialise }: PrepareRequest,
 ): Promise<VerifiedCollection | undefined> {
+  const base = await tools.recovering?.open();
+  if (base !== undefined) return base.verified;
   try {
     return await openSettled(() => openCollection(tools.editOptions), tools);
   } catch (error) {

@@ -42,7 +42,7 @@ export async function publishEdits(
   const read = openForPublishing(editOptions);
   const publishing = publish({
     source,
-    open: () => openSettled(read, tools),
+    open: tools.recovering?.open ?? (() => openSettled(read, tools)),
     build: async (base, { turnSeconds, highestVersions }) => {
       const terms = { turnSeconds, highestVersions, nowMs: clock.now() };
       if (base !== undefined) {

@@ -5,6 +5,7 @@
  */
 import { hasCode, TrustError } from '../lib/errors.ts';
 import { escapeShort } from '../lib/escape.ts';
+import type { Digest } from '../reference/digest.ts';
 import type { VerifiedCollection } from '../trust/collection.ts';
 import { editCollection } from '../trust/core/editor.ts';
 import { openRemembered } from '../trust/offline.ts';
@@ -109,7 +110,11 @@ async function openOrReplace(
     if (!isAboutWhatIsServed(error)) throw error;
   }
   const digest = await source.headState(signal);
-  if (digest === undefined) return undefined;
+  return digest === undefined ? undefined : inPlaceOf(digest, known);
+}
+
+/** The known state as the base of a publish over something that is not built upon. */
+export function inPlaceOf(digest: Digest, known: VerifiedCollection): PublishBase {
   return {
     verified: known,
     digest,

@@ -38,6 +38,8 @@ export interface OpenOptions {
   readonly firstUse?: (offer: FirstUseOffer) => Promise<boolean>;
   /** 'unsafe-ignored' is for commands that renew what has expired; never for "may this image be used". */
   readonly expiry?: 'enforced' | 'unsafe-ignored';
+  /** 'unsafe-ignored' is for a recovery alone (protocol 2.5), which does not go on from versions that ran away. */
+  readonly versionJump?: 'refused' | 'unsafe-ignored';
   readonly signal?: AbortSignal;
 }
 

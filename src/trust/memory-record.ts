@@ -2,8 +2,8 @@
  * What `memory.json` of one collection says: an index over the verified bytes beside it.
  *
  * Floors are not numbers here but the remembered files themselves: the next state is checked against the bytes
- * of the last one. `highest` is kept as well, and only ever grows, for publishers (protocol 4.2: one more than
- * the highest version ever seen or written here), even across a root that dropped what came before it.
+ * of the last one. `highest` is kept as well, for publishers (protocol 4.2: one more than the highest version ever seen
+ * or written here), and falls only with a root that dropped what came before it (protocol 2.5).
  */
 import { createHash } from 'node:crypto';
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../lib/strict-json.ts';
@@ -72,8 +72,13 @@ export interface NewMemory {
   /** Names of files that stay as remembered: roots known, roles that did not change. */
   readonly keep: Iterable<string>;
   readonly files: ReadonlyMap<string, Uint8Array>;
-  /** Versions in this state by role; `highest` takes them in and never falls. */
+  /** Versions in this state by role; `highest` takes them in. */
   readonly versions: ReadonlyMap<string, number>;
+  /**
+   * Protocol 2.5: a root has dropped what was trusted before, so that `highest` begins anew with this state. [Whoever
+   * held the online keys could use up all versions, and nobody who saw that could ever publish again.]
+   */
+  readonly versionsBeginAnew?: boolean;
 }
 
 /**

@@ -104,7 +104,7 @@ function recordOf(next: NewMemory, current: Remembered | undefined, nowMs: numbe
   for (const [name, bytes] of next.files) {
     files.set(name, { name, digest: digestOf(bytes), lengthBytes: bytes.length });
   }
-  const highest = new Map(current?.highest);
+  const highest = new Map(next.versionsBeginAnew === true ? [] : current?.highest);
   for (const [role, version] of next.versions) {
     highest.set(role, Math.max(version, highest.get(role) ?? 0));
   }

@@ -48,6 +48,7 @@ export async function persist(options: PersistOptions): Promise<Persisted> {
       files: onlyNew(files, previous),
       keep: keptNames(files, trusted, previous),
       versions: versionsOf(trusted),
+      versionsBeginAnew: trusted.priorDropped,
       ...(scope === undefined ? {} : { scope }),
     });
     return outcome === 'conflict'

@@ -192,7 +192,7 @@ async function acceptState(
     throw explain(session, refusal, trusted, listing.dateMs);
   }
   // Nobody is kept from using such a state: the versions are signed. Building on it is another matter.
-  if (options.expiry === 'unsafe-ignored') {
+  if (options.expiry === 'unsafe-ignored' && options.versionJump !== 'unsafe-ignored') {
     verifyNoJump(trusted, remembered?.highest);
   }
   if (start.anchor === 'first-use' && remembered === undefined) {

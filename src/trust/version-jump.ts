@@ -18,8 +18,11 @@ export function verifyNoJump(
   trusted: TrustedMetadata,
   highestBefore: ReadonlyMap<string, number> | undefined,
 ): TrustedMetadata {
+  const floor = trusted.root.signed.extension?.floor;
   for (const [role, version] of versionsOf(trusted)) {
-    const highest = highestBefore?.get(role);
+    // After a root that dropped what was seen before, that root says from where versions go on.
+    const floorOfRole = role === 'timestamp' || role === 'snapshot' ? floor?.[role] : undefined;
+    const highest = trusted.priorDropped ? floorOfRole : highestBefore?.get(role);
     if (highest === undefined || version <= highest + MAX_VERSION_JUMP) continue;
     throw new TrustError({
       code: 'VERSION_JUMP',

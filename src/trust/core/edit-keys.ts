@@ -20,7 +20,7 @@ export function addKey(draft: Draft, role: TopLevelRole, key: PublicKey): void {
 /**
  * Takes one key from a role; the threshold stays.
  *
- * @throws KeyError KEY_NOT_LISTED.
+ * @throws KeyError KEY_NOT_LISTED, THRESHOLD_UNREACHABLE.
  */
 export function removeKey(draft: Draft, role: TopLevelRole, keyId: KeyId): void {
   const keys = draft.rootKeysOf(role);
@@ -28,6 +28,7 @@ export function removeKey(draft: Draft, role: TopLevelRole, keyId: KeyId): void 
   if (kept.length === keys.length) {
     throw new KeyError({ code: 'KEY_NOT_LISTED', message: `the key ${keyId} is not listed for ${role}` });
   }
+  assertReachable(role, kept, draft.root.roles[role].threshold);
   setKeys(draft, role, kept, draft.root.roles[role].threshold);
 }
 

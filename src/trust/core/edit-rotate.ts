@@ -4,7 +4,7 @@
  * A key that is replaced must still be listed when the edit is made. Two people who replace the same key at once
  * would otherwise both succeed, and the second one would leave the first one's new key listed, or drop it unasked.
  */
-import { KeyError } from '../../lib/errors.ts';
+import { KeyError, TrustError } from '../../lib/errors.ts';
 import { escapeShort } from '../../lib/escape.ts';
 import { isJsonArray, isJsonObject } from '../../lib/strict-json.ts';
 import { type DelegatedRole, RELEASES, TARGETS } from './delegations.ts';
@@ -23,6 +23,13 @@ export interface Replacement {
 
 export interface SignerReplacement extends Replacement {
   readonly name: string;
+}
+
+export interface NewThreshold {
+  readonly role: 'root' | typeof RELEASES;
+  readonly threshold: number;
+  /** What it was when this was decided on; another one by then is somebody else's decision. */
+  readonly from?: number;
 }
 
 /** What replaces every key of snapshot and timestamp at once (protocol 2.5). */
@@ -165,11 +172,13 @@ function onlineKeysOf(draft: Draft): readonly PublicKey[] {
 /**
  * Changes how many keys must sign `root` or `targets/releases` (protocol 2.8).
  *
- * @throws KeyError THRESHOLD_UNREACHABLE; KEY_NOT_LISTED when there is no `targets/releases`.
+ * @throws KeyError THRESHOLD_UNREACHABLE; KEY_NOT_LISTED when there is no `targets/releases`; TrustError PUBLISH_CONFLICT
+ * when it is no longer what it was.
  */
-export function setThreshold(draft: Draft, role: 'root' | typeof RELEASES, threshold: number): void {
+export function setThreshold(draft: Draft, { role, threshold, from }: NewThreshold): void {
   if (role === 'root') {
     const keys = draft.rootKeysOf('root');
+    assertUnchanged(role, draft.root.roles.root.threshold, from);
     assertReachable(role, keys, threshold);
     draft.setRootKeys('root', keys, threshold);
     return;
@@ -185,6 +194,7 @@ export function setThreshold(draft: Draft, role: 'root' | typeof RELEASES, thres
     });
   }
   const keys = listedKeys(releases.keyids, delegations.keys);
+  assertUnchanged(role, releases.threshold, from);
   assertReachable(RELEASES, keys, threshold);
   const edited = draft
     .delegatedRolesJson()
@@ -202,6 +212,18 @@ function assertListed(role: string, gone: readonly PublicKey[], listed: readonly
     message: `the key that was to be replaced in ${escapeShort(role)} is not listed there any more: somebody else has changed the keys meanwhile`,
     expected: missing.map(tufKeyId).join(', '),
     found: listed.map(tufKeyId).join(', '),
+  });
+}
+
+function assertUnchanged(role: string, threshold: number, from = threshold): void {
+  if (threshold === from) return;
+  throw new TrustError({
+    code: 'PUBLISH_CONFLICT',
+    message: `somebody else has changed the threshold of ${role} meanwhile`,
+    spec: 'protocol 2.8',
+    role,
+    expected: `${from}`,
+    found: `${threshold}`,
   });
 }
 

@@ -120,7 +120,7 @@ function applyEdit(draft: Draft, edit: Edit, options: EditOptions): void {
       recover(draft, edit);
       break;
     case 'setThreshold':
-      setThreshold(draft, edit.role, edit.threshold);
+      setThreshold(draft, edit);
       break;
     case 'addSigner':
       addSigner(draft, edit);

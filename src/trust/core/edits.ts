@@ -2,8 +2,7 @@
  * What can be asked of the editor, and what it needs and gives.
  */
 import type { JsonObject } from '../../lib/strict-json.ts';
-import type { RELEASES } from './delegations.ts';
-import type { Recovery, Replacement, SignerReplacement } from './edit-rotate.ts';
+import type { NewThreshold, Recovery, Replacement, SignerReplacement } from './edit-rotate.ts';
 import type { KeyId, PublicKey } from './keys.ts';
 import type { MigratedFrom, RoleName, TopLevelRole } from './metadata.ts';
 import type { Signer } from './signer.ts';
@@ -40,11 +39,7 @@ export type Edit =
   | ({ readonly kind: 'replaceSignerKeys' } & SignerReplacement)
   /** Replaces all keys of snapshot and timestamp. */
   | ({ readonly kind: 'recover' } & Recovery)
-  | {
-      readonly kind: 'setThreshold';
-      readonly role: 'root' | typeof RELEASES;
-      readonly threshold: number;
-    }
+  | ({ readonly kind: 'setThreshold' } & NewThreshold)
   /** A delegation `targets/<name>`; with `paths` one restricted to exactly these patterns. */
   | {
       readonly kind: 'addSigner';

@@ -10,9 +10,9 @@
  * refused file leaves the state as it was, and expiry is always against the one start time given at the beginning.
  * What was trusted before (`loadPrior`) only ever raises what is accepted; nothing is built upon it.
  *
- * Departures, each argued at its check: 5.3.11 as protocol 2.5; length and sha256 are mandatory (protocol 1.4);
- * keys are counted by content. Downloading (5.3.3, 5.4.1, 5.5.1, 5.6.1) and persisting (5.3.8, 5.4.5, 5.5.7, 5.6.6)
- * are the updater's; the bounds on what is downloaded are checked here as well.
+ * Departures, each argued at its check: 5.3.11 as protocol 2.5; length and sha256 are mandatory (protocol 1.4); keys are
+ * counted by content. Downloading (5.3.3, 5.4.1, 5.5.1, 5.6.1) and persisting (5.3.8, 5.4.5, 5.5.7, 5.6.6) are the
+ * updater's; the bounds on what is downloaded are checked here as well.
  */
 import assert from 'node:assert';
 import { TrustError } from '../../lib/errors.ts';
@@ -92,6 +92,7 @@ export class TrustedMetadata {
   readonly #roots: Metadata<Root>[];
   #root: Metadata<Root>;
   #rootFinal = false;
+  #priorDropped = false;
   #priorTimestamp: Metadata<Timestamp> | undefined;
   #priorSnapshot: Metadata<Snapshot> | undefined;
   #timestamp: Metadata<Timestamp> | undefined;
@@ -141,6 +142,11 @@ export class TrustedMetadata {
   /** The repositories this collection may speak for, by the final root (protocol 1.2). */
   get names(): readonly string[] {
     return this.#extension.names;
+  }
+
+  /** Whether what was trusted before was dropped with its keys (TUF 5.3.11): its versions say nothing any more. */
+  get priorDropped(): boolean {
+    return this.#priorDropped;
   }
 
   /** Names of all targets roles loaded so far, in the order they were loaded. */
@@ -212,11 +218,11 @@ export class TrustedMetadata {
     verifyNotBelowPin(this.#pin, 'root', this.#root.signed.version);
     // TUF 5.3.10 (freeze): the final root has not expired.
     this.#verifyNotExpired(this.#root, '5.3.10', 'root');
-    const dropped = this.#dropRotatedPrior();
+    this.#priorDropped = this.#dropRotatedPrior();
     // TUF 5.3.12: file names follow consistent_snapshot, and a collection always has it set (protocol 1.1).
     if (!this.#root.signed.consistentSnapshot) throw noConsistentSnapshot();
     this.#rootFinal = true;
-    return { dropped };
+    return { dropped: this.#priorDropped };
   }
 
   /**
@@ -232,10 +238,10 @@ export class TrustedMetadata {
       prior: Metadata<Timestamp> | Metadata<Snapshot>,
     ): boolean =>
       countSignatures(prior, this.#roleKeys(role), this.#root.signed.keys) >= this.#roleKeys(role).threshold;
-    const kept =
-      (this.#priorTimestamp === undefined || reaches('timestamp', this.#priorTimestamp)) &&
-      (this.#priorSnapshot === undefined || reaches('snapshot', this.#priorSnapshot));
-    if (kept) return false;
+    const [timestamp, snapshot] = [this.#priorTimestamp, this.#priorSnapshot];
+    if (timestamp === undefined || reaches('timestamp', timestamp)) {
+      if (snapshot === undefined || reaches('snapshot', snapshot)) return false;
+    }
     this.#priorTimestamp = undefined;
     this.#priorSnapshot = undefined;
     return true;
@@ -272,10 +278,7 @@ export class TrustedMetadata {
    * SNAPSHOT_VERSION, SNAPSHOT_ROLE_REMOVED, SNAPSHOT_ROLLBACK, ROLE_EXPIRED.
    */
   updateSnapshot(untrustedBytes: Uint8Array): Metadata<Snapshot> {
-    assert(
-      this.#timestamp !== undefined && this.#snapshot === undefined,
-      'one snapshot, after the timestamp',
-    );
+    assert(this.#timestamp !== undefined && this.#snapshot === undefined, 'one snapshot, after timestamp');
     const listed = this.#timestamp.signed.snapshot;
     // TUF 5.5.2 (mix-and-match): length and hashes as the timestamp lists them; safe before signatures are looked at.
     verifyFile(untrustedBytes, listed, { code: 'SNAPSHOT_HASH', spec: '5.5.2', role: 'snapshot' });
@@ -385,10 +388,7 @@ export class TrustedMetadata {
     }
     const delegations = this.#roles.get(delegator)?.metadata.signed.delegations;
     const keys = delegatedRoleKeys(delegations, role);
-    assert(
-      delegations !== undefined && keys !== undefined,
-      'the delegator is loaded and delegates to the role',
-    );
+    assert(delegations !== undefined && keys !== undefined, 'a loaded delegator delegates to the role');
     verifyThreshold(file, keys, delegations.keys, context);
   }
 
