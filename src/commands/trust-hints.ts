@@ -12,6 +12,7 @@ type Hint = (repository: Repository) => readonly string[];
 
 const OLDER: Hint = ({ canonical }) => [
   'Older trust data than this machine has seen is being served. Ask the owner, not the registry, what is current.',
+  'If somebody is publishing at this moment, look again in a few seconds: a publish that another one overwrote is made again.',
   `If it is yours, put the newest state known here back: dtrust trust restore ${canonical}`,
 ];
 const DAMAGED: Hint = ({ canonical }) => [

@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { makePrivateDirectory, writeFileAtomic } from '../lib/atomic-write.ts';
 import type { Clock } from '../lib/clock.ts';
 import { LocalStateError, TrustError } from '../lib/errors.ts';
-import { escapeText } from '../lib/escape.ts';
+import { escapeShort, escapeText } from '../lib/escape.ts';
 import type { FileSystem } from '../lib/file-system.ts';
 import { hasErrno } from '../lib/fs-error.ts';
 import { withLock } from '../lib/lock.ts';
@@ -117,7 +117,16 @@ class FileJournal implements Journal {
         cause: error,
       });
     }
-    return parseRecord(bytes, this.#path, collection);
+    try {
+      return parseRecord(bytes, this.#path, collection);
+    } catch (error) {
+      if (error instanceof LocalStateError && error.code === 'MEMORY_DAMAGED') {
+        error.hints = [
+          `restore ${escapeText(this.#path)} from a backup; or look at what is signed (dtrust trust inspect --pretty ${escapeShort(collection)}) and remove it: it is the note of what was published from this machine, and nothing is trusted because of it`,
+        ];
+      }
+      throw error;
+    }
   }
 
   begin(entry: Omit<JournalEntry, 'confirmed'>, versions: ReadonlyMap<string, number>): Promise<void> {
