@@ -7,6 +7,7 @@ import { escapeShort } from '../lib/escape.ts';
 import { type Context, type ExitStatus, note } from './context.ts';
 import { keyNamed } from './key-named.ts';
 import { renderKeyRows } from './key-rows.ts';
+import { markInUse } from './keys-in-use.ts';
 import { runOwn } from './run-own.ts';
 
 const SYNTAX = {
@@ -38,7 +39,8 @@ export function run(context: Context): Promise<ExitStatus> {
     assertNewBackup(fs, path);
     assertBackupPassphrase(source);
     const unlocked = await unlockForBackup(keys, chosen, passphrases);
-    await writeBackup(fs, path, unlocked, await chooseBackupPassphrase(source));
+    const kept = markInUse(unlocked, services.currentKeys);
+    await writeBackup(fs, path, kept, await chooseBackupPassphrase(source));
     context.out(renderKeyRows(chosen.map((entry) => [entry])));
     const count = unlocked.length === 1 ? '1 key' : `${unlocked.length} keys`;
     context.out(`Backed up ${count} to ${escapeShort(path)}, and read back what was written\n`);

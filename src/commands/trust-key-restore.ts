@@ -7,6 +7,7 @@ import type { KeyStore } from '../keys/key-store.ts';
 import { escapeShort } from '../lib/escape.ts';
 import { type Context, type ExitStatus, note } from './context.ts';
 import { renderKeyRows } from './key-rows.ts';
+import { keepInUse } from './keys-in-use.ts';
 import { runOwn } from './run-own.ts';
 
 const SYNTAX = {
@@ -28,6 +29,7 @@ export function run(context: Context): Promise<ExitStatus> {
       passphrase,
       found: await openBackup(backup, passphrase),
     }));
+    await keepInUse(opened.found, keys.files(), services.currentKeys);
     const restored = await restoreKeys(keys, opened.found, opened.passphrase);
     const put = restored.filter(({ present }) => !present);
     context.out(renderKeyRows(restored.map(row), ['STATUS']));

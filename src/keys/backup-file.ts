@@ -3,10 +3,13 @@
  *
  *     dtrust key backup, format 1
  *     Put back with: dtrust trust key restore FILE
- *     {"iterations":600000,"salt":"...","check":"...","keys":["<Notary key ID>",...]}
+ *     {"iterations":600000,"salt":"...","check":"...","keys":["<Notary key ID>",...],"inUse":[...]}
  *     -----BEGIN ENCRYPTED PRIVATE KEY-----        one whole key file a key, in the order of the list
  *     ...
  *     mac: <HMAC-SHA256 over everything above it>
+ *
+ * `inUse` names those of several keys of a kind that a rotation has put in the place of the others: a stolen root key that
+ * was rotated away must not begin a repository again because a machine was restored.
  *
  * Without dtrust, each block is a key file that Docker CLI <= 28 and Notary read as it is. The key of the HMAC comes
  * from the passphrase: without it nobody can take a key out, put another one in, or relabel one. (A stolen signer's
@@ -21,6 +24,7 @@ import {
   isJsonObject,
   JsonError,
   type JsonObject,
+  type JsonValue,
   parseStrictJson,
 } from '../lib/strict-json.ts';
 import { decodeEncrypted } from './decode.ts';
@@ -32,7 +36,7 @@ const FORMAT = 1;
 const HOW_TO = 'Put back with: dtrust trust key restore FILE';
 const FIRST_LINE = /^dtrust key backup, format ([1-9]\d{0,8})\n/;
 const WHOLE = /^([^\n]+\n[^\n]+\n(\{[^\n]+\})\n((?:-----BEGIN [\s\S]+-----\n)?))mac: ([0-9a-f]{64})\n$/;
-const BLOCK = /-----BEGIN ENCRYPTED PRIVATE KEY-----\n[^-]+-----END ENCRYPTED PRIVATE KEY-----\n/g;
+const BLOCK = /^-----BEGIN ENCRYPTED PRIVATE KEY-----\n[\s\S]+?\n-----END ENCRYPTED PRIVATE KEY-----\n/gm;
 
 const derive = promisify(pbkdf2);
 
@@ -40,6 +44,7 @@ const derive = promisify(pbkdf2);
 export interface Backup {
   readonly shownPath: string;
   readonly keyIds: readonly string[];
+  readonly inUse: ReadonlySet<string>;
   readonly iterations: number;
   readonly salt: Buffer;
   readonly check: Buffer;
@@ -49,14 +54,20 @@ export interface Backup {
   readonly blocks: readonly string[];
 }
 
-/** One key of an opened backup: the key, its labels, and the bytes of its file. */
-export interface BackupKey extends LabelledKey {
+/** A key to back up. */
+export interface KeyToKeep extends LabelledKey {
+  /** Whether a rotation has put it in the place of other keys of its kind. */
+  readonly inUse: boolean;
+}
+
+/** One key of an opened backup, with the bytes of its file. */
+export interface BackupKey extends KeyToKeep {
   readonly bytes: Buffer;
 }
 
 /** The bytes of a new backup; each key at most once. */
 export async function renderBackup(
-  keys: readonly LabelledKey[],
+  keys: readonly KeyToKeep[],
   passphrase: Secret,
   iterations: number,
 ): Promise<Buffer> {
@@ -70,6 +81,7 @@ export async function renderBackup(
     salt: salt.toString('hex'),
     check: checkOf(macKey).toString('hex'),
     keys: keys.map(({ key }) => key.notaryKeyId),
+    inUse: keys.filter(({ inUse }) => inUse).map(({ key }) => key.notaryKeyId),
   };
   const head = `dtrust key backup, format ${FORMAT}\n${HOW_TO}\n${JSON.stringify(list)}\n`;
   const covered = `${head}${Buffer.concat(files).toString('latin1')}`;
@@ -96,6 +108,8 @@ export function parseBackup(bytes: Uint8Array, shownPath: string): Backup {
   }
   const json = parseList(list, shownPath);
   const keyIds = idsOf(json.get('keys'), shownPath);
+  const inUse = idsOf(json.get('inUse'), shownPath);
+  if (keyIds.length === 0 || !inUse.every((id) => keyIds.includes(id))) throw listDamaged(shownPath);
   const blocks = body.match(BLOCK) ?? [];
   if (blocks.join('') !== body) throw damaged(shownPath, 'something in it is no key');
   if (blocks.length !== keyIds.length) {
@@ -104,6 +118,7 @@ export function parseBackup(bytes: Uint8Array, shownPath: string): Backup {
   return {
     shownPath,
     keyIds,
+    inUse: new Set(inUse),
     iterations: iterationsOf(json.get('iterations'), shownPath),
     salt: hexOf(json.get('salt'), 16, shownPath),
     check: hexOf(json.get('check'), 32, shownPath),
@@ -131,7 +146,7 @@ export async function openBackup(backup: Backup, passphrase: Secret): Promise<re
 }
 
 async function openBlock(
-  { keyIds, shownPath }: Backup,
+  { keyIds, inUse, shownPath }: Backup,
   block: string,
   index: number,
   passphrase: Secret,
@@ -141,7 +156,7 @@ async function openBlock(
   const key = await decodeEncrypted(file.block, passphrase, shownPath);
   await key.sign(new Uint8Array());
   if (key.notaryKeyId !== keyIds[index]) throw damaged(shownPath, 'it holds another key than it lists');
-  return { key, labels: labelsOf(file), bytes };
+  return { key, labels: labelsOf(file), inUse: inUse.has(key.notaryKeyId), bytes };
 }
 
 async function deriveMacKey(passphrase: Secret, salt: Buffer, iterations: number): Promise<Buffer> {
@@ -163,21 +178,20 @@ function parseList(text: string, shownPath: string): JsonObject {
   } catch (error) {
     if (!(error instanceof JsonError)) throw error;
   }
-  throw damaged(shownPath, 'its list of keys is damaged');
+  throw listDamaged(shownPath);
 }
 
-function idsOf(value: unknown, shownPath: string): readonly string[] {
-  const isId = (id: unknown): id is string => typeof id === 'string' && /^[0-9a-f]{64}$/.test(id);
-  const items: readonly unknown[] = isJsonArray(value as never) ? (value as readonly unknown[]) : [];
-  if (items.length === 0 || !items.every(isId) || new Set(items).size !== items.length) {
-    throw damaged(shownPath, 'its list of keys is damaged');
+function idsOf(value: JsonValue | undefined, shownPath: string): readonly string[] {
+  const isId = (id: JsonValue): id is string => typeof id === 'string' && /^[0-9a-f]{64}$/.test(id);
+  if (!isJsonArray(value) || !value.every(isId) || new Set(value).size !== value.length) {
+    throw listDamaged(shownPath);
   }
-  return items;
+  return value;
 }
 
 function iterationsOf(value: unknown, shownPath: string): number {
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 1) {
-    throw damaged(shownPath, 'its list of keys is damaged');
+    throw listDamaged(shownPath);
   }
   if (value <= MAX_KDF_ITERATIONS) return value;
   throw new KeyError({
@@ -191,7 +205,7 @@ function hexOf(value: unknown, length: number, shownPath: string): Buffer {
   if (typeof value === 'string' && value.length === 2 * length && /^[0-9a-f]+$/.test(value)) {
     return Buffer.from(value, 'hex');
   }
-  throw damaged(shownPath, 'its list of keys is damaged');
+  throw listDamaged(shownPath);
 }
 
 function noBackup(shownPath: string): KeyError {
@@ -210,6 +224,10 @@ function otherFormat(shownPath: string, format: string): KeyError {
     found: `format ${format}`,
     hints: ['Restore it with the dtrust that made it, or a newer one.'],
   });
+}
+
+function listDamaged(shownPath: string): KeyError {
+  return damaged(shownPath, 'its list of keys is damaged');
 }
 
 function damaged(shownPath: string, why: string): KeyError {

@@ -11,7 +11,14 @@ import { KeyError, LocalStateError } from '../lib/errors.ts';
 import { escapeText } from '../lib/escape.ts';
 import type { FileSystem } from '../lib/file-system.ts';
 import { writeFailure } from '../lib/fs-error.ts';
-import { type Backup, type BackupKey, openBackup, parseBackup, renderBackup } from './backup-file.ts';
+import {
+  type Backup,
+  type BackupKey,
+  type KeyToKeep,
+  openBackup,
+  parseBackup,
+  renderBackup,
+} from './backup-file.ts';
 import { createNewFile } from './create-file.ts';
 import type { LabelledKey } from './key-file.ts';
 import type { KeyEntry, KeyStore } from './key-store.ts';
@@ -87,7 +94,7 @@ async function unlock(store: KeyStore, entry: KeyEntry, passphrases: Passphrases
 export async function writeBackup(
   fs: FileSystem,
   path: string,
-  keys: readonly LabelledKey[],
+  keys: readonly KeyToKeep[],
   passphrase: Secret,
   iterations = KDF_ITERATIONS,
 ): Promise<void> {

@@ -71,6 +71,13 @@ export class CurrentKeys {
     return this.#load().find((record) => isSame(record, key))?.next;
   }
 
+  /** Where nothing is written down yet: that this is the one in use, and others of its kind are not. */
+  async settle(key: OwnKey, keyId: string): Promise<void> {
+    await this.#change(key, (record) =>
+      record.current === undefined && record.next === undefined ? { ...record, current: keyId } : record,
+    );
+  }
+
   /** Before the next key's file is written. */
   async begin(key: OwnKey, next: NextKey): Promise<void> {
     await this.#change(key, (record) => ({ ...record, next }));

@@ -113,6 +113,43 @@ describe('contract (Keys): a backup of all keys', () => {
   });
 });
 
+describe('contract (Keys): of several root keys', () => {
+  const passphrases = {
+    DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE: PASSPHRASE,
+    DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE: PASSPHRASE,
+    DTRUST_INIT: '1',
+  };
+  /** The root key that a repository begins with. */
+  async function beginsWith(machine: Machine, repository: string, env: Record<string, string>) {
+    const { stderr } = await machine.succeed(['trust', 'init', stage.name(repository)], env);
+    return /Root key ([0-9a-f]{64}) now vouches/.exec(stderr)?.[1];
+  }
+
+  it('the one that a rotation has put in the place of the others is so again on the machine it is restored to', async () => {
+    const machine = stage.machine({ like: owner });
+    const env = { DTRUST_INIT: '1' };
+    const { stdout } = await machine.succeed(['trust', 'rotate', 'root', stage.name(REPO)], env);
+    await machine.succeed(backup('rotated', '--only', rootKeys(machine)[0], '--only', rootKeys(machine)[1]));
+    const fresh = stage.machine();
+    fs.copyFileSync(path.join(machine.home, 'rotated'), path.join(fresh.home, 'backup'));
+    writeSecret(fresh, 'passphrase', PASSPHRASE);
+    const restored = await fresh.succeed(restore('backup'));
+    expect(restored.stderr).toMatch(/warning: there are 2 root keys/);
+    expect(stdout).toContain(`${await beginsWith(fresh, 'acme/restored', passphrases)}`);
+  });
+});
+
+/** The Notary IDs of the root keys on a machine. */
+function rootKeys(machine: Machine): [string, string] {
+  const folder = path.join(machine.config, 'trust', 'private');
+  const names = fs
+    .readdirSync(folder)
+    .filter((name) => fs.readFileSync(path.join(folder, name), 'utf8').includes('role: root'))
+    .map((name) => name.replace('.key', ''));
+  expect(names).toHaveLength(2);
+  return names as [string, string];
+}
+
 describe('contract (Keys): a key in DTRUST_KEY', () => {
   it('is in no file, so it is in no backup, and a restore puts it into one', async () => {
     const machine = freshMachine();

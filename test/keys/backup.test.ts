@@ -3,9 +3,8 @@ import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from 'n
 import { join } from 'node:path';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { readBackup, restoreKeys, unlockForBackup, writeBackup } from '../../src/keys/backup.ts';
-import { openBackup, parseBackup, renderBackup } from '../../src/keys/backup-file.ts';
+import { type KeyToKeep, openBackup, parseBackup, renderBackup } from '../../src/keys/backup-file.ts';
 import { createEd25519Key, createRootKey } from '../../src/keys/create.ts';
-import type { LabelledKey } from '../../src/keys/key-file.ts';
 import { loadForeignKey } from '../../src/keys/load-foreign.ts';
 import { Secret } from '../../src/keys/secret.ts';
 import { isTemporaryName } from '../../src/lib/atomic-write.ts';
@@ -27,18 +26,19 @@ import {
 
 const BACKUP = 'passphrase of the backup';
 const passphrase = Secret.fromText(BACKUP);
-const APP = 'docker.io/acme/app';
+// With the dashes that PEM is made of.
+const APP = 'docker.io/acme/my--app';
 
 let folder: ReturnType<typeof temporaryFolder>;
-let keys: readonly LabelledKey[];
+let keys: readonly KeyToKeep[];
 let whole: string;
 
 beforeAll(async () => {
   const [root, targets, signer] = [await createRootKey(), await createEd25519Key(), await createEd25519Key()];
   keys = [
-    { key: root, labels: { role: 'root' } },
-    { key: targets, labels: { role: 'targets', repository: APP } },
-    { key: signer, labels: { role: 'alice' } },
+    { key: root, labels: { role: 'root' }, inUse: true },
+    { key: targets, labels: { role: 'targets', repository: APP }, inUse: false },
+    { key: signer, labels: { role: 'alice' }, inUse: false },
   ];
   whole = (await renderBackup(keys, passphrase, FEW_ITERATIONS)).toString('latin1');
 });
@@ -51,7 +51,7 @@ const inFolder = (...names: string[]): string => join(folder.path, ...names);
 const open = async (text: string, with_ = passphrase) =>
   await openBackup(parseBackup(Buffer.from(text, 'latin1'), 'FILE'), with_);
 const blocks = (text: string): readonly string[] =>
-  text.match(/-----BEGIN [^-]+-----[^-]+-----END [^-]+-----\n/g) ?? [];
+  text.match(/^-----BEGIN [^-]+-----\n[\s\S]+?\n-----END [^-]+-----\n/gm) ?? [];
 /** The store of another machine, where a backup is put back. */
 const other = () => storeIn(inFolder('other'));
 
@@ -88,6 +88,7 @@ describe('contract (Keys): a backup', () => {
     expect((await open(whole.replaceAll('\n', '\r\n'))).map(({ key }) => key.notaryKeyId)).toEqual(
       keys.map(({ key }) => key.notaryKeyId),
     );
+    expect((await open(whole)).map(({ inUse }) => inUse)).toEqual([true, false, false]);
   });
 
   test('written to the disk is private, read back, and over no other file', async () => {
@@ -173,6 +174,18 @@ describe('contract (Keys): nothing is restored from a backup', () => {
       /list of keys/,
     ],
     ['whose list is no JSON', edited('{"iterations"', '{iterations'), 'KEY_FILE_INVALID', /list of keys/],
+    [
+      'that says of no key of its own that it is in use',
+      edited(/"inUse":\["./, '"inUse":["_'),
+      'KEY_FILE_INVALID',
+      /list of keys/,
+    ],
+    [
+      'that says of another key that it is in use',
+      (text) => text.replace(/"inUse":\["[0-9a-f]+"/, `"inUse":["${keys[1]?.key.notaryKeyId}"`),
+      'KEY_FILE_INVALID',
+      /changed since/,
+    ],
     [
       'whose list is shorter',
       (text) => text.replace(`,"${keys[2]?.key.notaryKeyId}"`, ''),
