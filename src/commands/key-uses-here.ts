@@ -83,11 +83,11 @@ export function ifLost(entry: KeyEntry, uses: readonly KeyUse[]): string {
   const roots = uses.filter(({ as }) => as === 'root');
   const last = roots.filter((use) => !isReplaceable(use));
   if (last.length > 0) return `nobody can change keys or renew the root of ${where(last)} any more`;
-  if (roots.length > 0) return 'another root key goes on, and takes this one out: dtrust trust rotate --help';
+  if (roots.length > 0) return 'another root key takes its place: dtrust trust threshold --remove-key';
   const kinds = new Set(uses.map(({ as }) => as));
   if (kinds.has('repository')) return 'a root key replaces it: dtrust trust rotate targets';
   if (kinds.has('online')) return 'a root key replaces it: dtrust trust rotate online';
-  if (kinds.has('signer')) return 'a new key is listed in its place: dtrust trust signer add';
+  if (kinds.has('signer')) return 'a new key takes its place: dtrust trust rotate signer';
   if (entry.role === 'root') return 'what was begun with it elsewhere could not be changed any more';
   return 'nothing that is known here';
 }

@@ -88,6 +88,10 @@ function alreadyThere({ canonical, familiar }: Repository): TrustError {
     code: 'PUBLISH_CONFLICT',
     message: `${canonical} has trust data already`,
     reference: canonical,
-    hints: [`Look at it: dtrust trust inspect --pretty ${familiar}`, `Sign: dtrust push ${familiar}:TAG`],
+    hints: [
+      `Look at it: dtrust trust inspect --pretty ${familiar}`,
+      `Sign: dtrust push ${familiar}:TAG`,
+      `To list a second root key: dtrust trust threshold --add-key FILE root 1 ${familiar}`,
+    ],
   });
 }

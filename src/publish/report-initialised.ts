@@ -27,6 +27,11 @@ export function initialisedLines(made: Initialised): readonly string[] {
     lines.push(
       'Back your keys up now, away from this machine: dtrust trust key backup FILE (whoever loses the root key cannot change keys or renew the root any more)',
     );
+    if (made.otherRootKeys.length === 0) {
+      lines.push(
+        `Better, have a second one: elsewhere, dtrust trust key generate root; then here, dtrust trust threshold --add-key root.pub root 1 ${made.repository}`,
+      );
+    }
   }
   lines.push(`Others trust it with: ${made.pinLine}`);
   return lines;

@@ -76,7 +76,7 @@ describe('contract (Keys): trust key list shows what each key is good for', () =
     const { stdout, stderr } = await alice.succeed(['trust', 'key', 'list']);
     expect(stdout).toMatch(/^ROLE +REPOSITORY +KEY ID +GOOD FOR +IF LOST +FILE\n/);
     expect(stdout).toContain(`signer alice of ${app} (${app}:dev-*)`);
-    expect(stdout).toContain('dtrust trust signer add');
+    expect(stdout).toContain('dtrust trust rotate signer');
     expect(stderr).toContain('dtrust trust key backup FILE');
   });
 
@@ -89,7 +89,7 @@ describe('contract (Keys): trust key list shows what each key is good for', () =
     await machine.succeed(['trust', 'init', '--second-root-key', 'second.pub', stage.name('two')]);
     const root = keyOf(await listed(machine), 'root');
     expect(root.Uses[0]?.OtherKeys).toEqual([keyOf(await listed(second), 'root').ID]);
-    expect(root.IfLost).toMatch(/another root key goes on/);
+    expect(root.IfLost).toMatch(/another root key takes its place/);
     expect(keyOf(await listed(second), 'root')).toMatchObject({
       Uses: [],
       IfLost: expect.stringMatching(/elsewhere/),

@@ -66,9 +66,17 @@ describe('protocol 2.1: a second root key', () => {
     await second.succeed(add);
     await team.pushed(second, 'two', '2.0');
     await client.succeed(['pull', `${name}:2.0`]);
-    const fresh = stage.machine();
-    await fresh.succeed(pin);
-    await fresh.succeed(['pull', `${name}:2.0`]);
+    // Root N + 1, signed by the second key alone, takes the lost one out; the pin line lists who is left.
+    const [, first = ''] = /Root key ([0-9a-f]{64}) now vouches/.exec(stderr) ?? [];
+    await second.succeed(['trust', 'threshold', '--remove-key', first, 'root', '1', name]);
+    await client.succeed(['pull', `${name}:2.0`]);
+    const { stdout } = await second.succeed(['trust', 'pin', 'export', name]);
+    expect(pinArguments(stdout)[4]).toBe(ids.find((id) => id !== first));
+    for (const line of [pin, pinArguments(stdout)]) {
+      const fresh = stage.machine();
+      await fresh.succeed(line);
+      await fresh.succeed(['pull', `${name}:2.0`]);
+    }
   });
 
   it('is not the first one again, nor one file twice, nor a private key, nor for a repository that is begun', async () => {
@@ -86,6 +94,20 @@ describe('protocol 2.1: a second root key', () => {
       code: 'PUBLISH_CONFLICT',
       mayChange: /trust\/dtrust\//,
     });
+  });
+});
+
+describe('protocol 2.1: a second root key of a repository that is begun', () => {
+  it('is listed by the line that the first push prints, with its place filled in', async () => {
+    const machine = stage.machine({ env: { DTRUST_INIT: '1' } });
+    const name = stage.name('begun');
+    const { stderr } = await machine.succeed(init(name));
+    const [, line = ''] = /then here, dtrust (trust threshold [^\n]+)/.exec(stderr) ?? [];
+    fs.copyFileSync(publicHalf(second, 'root'), publicHalf(machine, 'root'));
+    await machine.succeed(line.split(' '));
+    const { stdout } = await machine.succeed(['trust', 'pin', 'export', name]);
+    expect(pinArguments(stdout)[4]?.split(',')).toHaveLength(2);
+    expect(pinArguments(stdout).slice(5, 7)).toEqual(['--threshold', '1']);
   });
 });
 
