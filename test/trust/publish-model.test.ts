@@ -75,6 +75,22 @@ describe('three publishers, orders drawn with a seed', () => {
   }, 120_000);
 });
 
+describe('ten and twenty publishers, orders drawn with a seed', () => {
+  it.each([
+    [10, 600],
+    [20, 200],
+  ])(
+    'protocol 4.2: of %d at once none is lost',
+    async (publishers, runs) => {
+      const sampled = await sample({ publishers, turnSeconds: 1, maxAttempts: 64 }, runs, publishers);
+      expect(sampled.lost).toBeUndefined();
+      // In this world a write often takes longer than a turn; who meets that twelve times gives up, and says so.
+      expect(sampled.allPublished).toBeGreaterThanOrEqual(runs - 2);
+    },
+    240_000,
+  );
+});
+
 it('protocol 4.1: a turn that is raised while three publish loses one, so a turn once signed is kept', async () => {
   const raised = { publishers: 3, turnSeconds: 1, mutant: 'raise-turn', raisedSeconds: 3 } as const;
   // Publisher 0 signs a longer turn; 1 builds on that and may take 3 ticks; 2 knows nothing of it and waits 2.
