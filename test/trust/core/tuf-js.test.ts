@@ -19,7 +19,17 @@ import { TrustedMetadata } from '../../../src/trust/core/trusted-metadata.ts';
 import { SIM_NOW_MS, sha256 } from '../../helpers/repository-simulator.ts';
 import { labelledSimKey, makeSimKey, type SimKey, simSigner } from '../../helpers/sim-keys.ts';
 import { throwsCode } from '../../helpers/throws-code.ts';
-import { ALL_SIGNERS, APP, create, edit, entry, online, put, repository } from './editor-world.ts';
+import {
+  ALL_SIGNERS,
+  APP,
+  create,
+  edit,
+  entry,
+  ONLINE_KEY,
+  online,
+  put,
+  repository,
+} from './editor-world.ts';
 
 const folders: string[] = [];
 let files: ReadonlyMap<string, Uint8Array> = new Map();
@@ -133,6 +143,54 @@ describe('tuf-js verifies what the editor writes', () => {
     expect(await tufJsFinds(state, 'dev-2')).toBeUndefined();
     state = await edit(state, [{ kind: 'removeSigner', name: 'alice' }], { ...today, signers: ALL_SIGNERS });
     expect(await tufJsFinds(state, '2.0')).toBe(expected('manifest 2.0'));
+  });
+
+  it('a recovery: who believed the thief follows to lower versions, and so does who slept through it', async () => {
+    const [next, alice, newAlice] = ['online, next', 'alice', 'alice, next'].map(labelledSimKey);
+    if (!next || !alice || !newAlice) throw new Error('three keys');
+    const signer: Edit = { kind: 'addSigner', name: 'alice', keys: [alice.publicKey] };
+    const good = await edit(await create({ ...today, targets: [entry('1.0')] }), [signer], {
+      ...today,
+      signers: ALL_SIGNERS,
+    });
+    const [asleep, fooled] = [startFolder(good), startFolder(good)];
+    expect(await tufJsFinds(good, '1.0', asleep)).toBe(expected('manifest 1.0'));
+    const end = Number.MAX_SAFE_INTEGER - 1;
+    const highestVersions = new Map(['timestamp', 'snapshot'].map((role) => [role, end]));
+    const bad = await edit(good, [], { ...today, signers: [online], highestVersions });
+    expect(await tufJsFinds(bad, '1.0', fooled)).toBe(expected('manifest 1.0'));
+    const recovery: Edit = {
+      kind: 'recover',
+      gone: [ONLINE_KEY.publicKey, alice.publicKey],
+      onlineKey: next.publicKey,
+      signers: [{ name: 'alice', gone: [alice.publicKey], keys: [newAlice.publicKey] }],
+      goodVersions: good.versions,
+    };
+    const recovered = await edit(bad, [recovery], { ...today, signers: [...ALL_SIGNERS, simSigner(next)] });
+    const state = await edit(recovered, [put('2.0')], { ...today, signers: [simSigner(newAlice)] });
+    expect(state.versions.get('timestamp')).toBe(4);
+    for (const folder of [asleep, fooled, startFolder(good)]) {
+      expect(await tufJsFinds(state, '2.0', folder)).toBe(expected('manifest 2.0'));
+    }
+    await expect(tufJsFinds(bad, '1.0', fooled)).rejects.toThrow();
+  });
+
+  it('thresholds of two for root and releases', async () => {
+    const second = labelledSimKey('second root');
+    const alice = labelledSimKey('alice');
+    const everyone = { ...today, signers: [...ALL_SIGNERS, simSigner(second), simSigner(alice)] };
+    const edits: Edit[] = [
+      { kind: 'addSigner', name: 'alice', keys: [alice.publicKey] },
+      { kind: 'addKey', role: 'root', key: second.publicKey },
+      { kind: 'setThreshold', role: 'root', threshold: 2 },
+      { kind: 'setThreshold', role: 'targets/releases' as never, threshold: 2 },
+    ];
+    const base = await create({ ...today, targets: [entry('1.0')] });
+    const folder = startFolder(base);
+    let state = await edit(base, edits, everyone);
+    expect(await tufJsFinds(state, '1.0', folder)).toBe(expected('manifest 1.0'));
+    state = await edit(state, [put('2.0'), { kind: 'renew', roles: ['root'] }], everyone);
+    expect(await tufJsFinds(state, '2.0', folder)).toBe(expected('manifest 2.0'));
   });
 
   it('refuses, as dtrust does, a timestamp with one byte changed', async () => {
