@@ -75,6 +75,7 @@ const HINTS: ReadonlyMap<string, Hint> = new Map<string, Hint>([
     ({ familiar }) => [
       `List more root keys in the same publish: dtrust trust threshold --add-key FILE.pub root N ${familiar}`,
       `More signers for what is released: dtrust trust signer add --key NAME.pub NAME ${familiar}`,
+      `Or ask for fewer keys first: dtrust trust threshold releases N ${familiar}`,
     ],
   ],
   [

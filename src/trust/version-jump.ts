@@ -20,9 +20,9 @@ export function verifyNoJump(
 ): TrustedMetadata {
   const floor = trusted.root.signed.extension?.floor;
   for (const [role, version] of versionsOf(trusted)) {
-    // After a root that dropped what was seen before, that root says from where versions go on.
-    const floorOfRole = role === 'timestamp' || role === 'snapshot' ? floor?.[role] : undefined;
-    const highest = trusted.priorDropped ? floorOfRole : highestBefore?.get(role);
+    const isOnline = role === 'timestamp' || role === 'snapshot';
+    // After a root that dropped what was seen before, that root says from where their versions go on.
+    const highest = isOnline && trusted.priorDropped ? floor?.[role] : highestBefore?.get(role);
     if (highest === undefined || version <= highest + MAX_VERSION_JUMP) continue;
     throw new TrustError({
       code: 'VERSION_JUMP',

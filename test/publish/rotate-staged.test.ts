@@ -35,7 +35,7 @@ async function together(...args: string[]): Promise<void> {
   expect(published.out).toContain('Signed and published');
 }
 
-describe('protocol 2.8 and 4.6: a root of two people', () => {
+describe('protocol 2.8, 4.6: a root of two people', () => {
   test('takes two, is rotated by both, gets a new online key, and takes one again', async () => {
     await together('threshold', '--add-key', bobs.pub, 'root', '2');
     expect((await root()).roles.root).toEqual({

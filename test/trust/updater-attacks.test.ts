@@ -229,6 +229,28 @@ describe('the states before, served again', () => {
     expect(opened.highest.get('timestamp')).toBe(5);
     expect((await world.open()).unchanged).toBe(true);
   });
+
+  test('protocol 2.5: after such a recovery the floor says which versions a publisher goes on from', async () => {
+    const recovered = async (version: number): Promise<World> => {
+      const world = makeWorld();
+      world.sim.top.timestamp.version = 9_000_000;
+      world.sim.top.snapshot.version = 9_000_000;
+      await world.open();
+      world.sim.rotate((sim) => {
+        for (const role of [sim.top.timestamp, sim.top.snapshot])
+          role.keys = [labelledSimKey('online of 2027')];
+        sim.top.timestamp.version = version;
+        sim.top.snapshot.version = version;
+        sim.rootExtension = { ...sim.rootExtension, floor: { timestamp: 5, snapshot: 5 } };
+      });
+      return world;
+    };
+    const near = await (await recovered(1005)).open({ expiry: 'unsafe-ignored' });
+    expect(near.trusted.timestamp?.signed.version).toBe(1005);
+    const far = await recovered(1006);
+    await refusedWithoutTrace(far, 'VERSION_JUMP', { expiry: 'unsafe-ignored' });
+    expect((await far.open()).trusted.timestamp?.signed.version).toBe(1006);
+  });
 });
 
 describe('the chain of roots', () => {
