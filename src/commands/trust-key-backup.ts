@@ -52,7 +52,8 @@ export function run(context: Context): Promise<ExitStatus> {
 
 function chooseEntries(keys: KeyStore, only: readonly string[]): readonly KeyEntry[] {
   const entries = only.length === 0 ? keys.files() : only.map((name) => keyNamed(keys, name));
-  if (entries.length > 0) return entries;
+  // A key may be named twice, and may lie in two folders.
+  if (entries.length > 0) return [...new Map(entries.map((entry) => [entry.notaryKeyId, entry])).values()];
   throw new KeyError({
     code: 'KEY_MISSING',
     message: 'there are no private keys on this machine to back up',

@@ -36,7 +36,8 @@ const FORMAT = 1;
 const HOW_TO = 'Put back with: dtrust trust key restore FILE';
 const FIRST_LINE = /^dtrust key backup, format ([1-9]\d{0,8})\n/;
 const WHOLE = /^([^\n]+\n[^\n]+\n(\{[^\n]+\})\n((?:-----BEGIN [\s\S]+-----\n)?))mac: ([0-9a-f]{64})\n$/;
-const BLOCK = /^-----BEGIN ENCRYPTED PRIVATE KEY-----\n[\s\S]+?\n-----END ENCRYPTED PRIVATE KEY-----\n/gm;
+const BEGIN = '-----BEGIN ENCRYPTED PRIVATE KEY-----\n';
+const END = '\n-----END ENCRYPTED PRIVATE KEY-----\n';
 
 const derive = promisify(pbkdf2);
 
@@ -110,8 +111,7 @@ export function parseBackup(bytes: Uint8Array, shownPath: string): Backup {
   const keyIds = idsOf(json.get('keys'), shownPath);
   const inUse = idsOf(json.get('inUse'), shownPath);
   if (keyIds.length === 0 || !inUse.every((id) => keyIds.includes(id))) throw listDamaged(shownPath);
-  const blocks = body.match(BLOCK) ?? [];
-  if (blocks.join('') !== body) throw damaged(shownPath, 'something in it is no key');
+  const blocks = blocksOf(body, shownPath);
   if (blocks.length !== keyIds.length) {
     throw damaged(shownPath, `it lists ${keyIds.length} keys and holds ${blocks.length}`);
   }
@@ -157,6 +157,15 @@ async function openBlock(
   await key.sign(new Uint8Array());
   if (key.notaryKeyId !== keyIds[index]) throw damaged(shownPath, 'it holds another key than it lists');
   return { key, labels: labelsOf(file), inUse: inUse.has(key.notaryKeyId), bytes };
+}
+
+/** Split rather than searched for: the file is longer than what a pattern that looks ahead gets through. */
+function blocksOf(body: string, shownPath: string): readonly string[] {
+  const parts = body.split(END);
+  if (parts.pop() !== '' || !parts.every((part) => part.startsWith(BEGIN))) {
+    throw damaged(shownPath, 'something in it is no key');
+  }
+  return parts.map((part) => `${part}${END}`);
 }
 
 async function deriveMacKey(passphrase: Secret, salt: Buffer, iterations: number): Promise<Buffer> {

@@ -2,8 +2,10 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { assertNoSecret, type Machine, openStage, refused, type Stage } from './harness.ts';
+import { hasScript, PtyRun } from '../keys/pty.ts';
+import { assertNoSecret, type Machine, openStage, ROOT_PASSPHRASE, refused, type Stage } from './harness.ts';
 import { beginRepository, pinArguments } from './owner.ts';
+import { NODE } from './program.ts';
 
 const REPO = 'acme/app';
 const PASSPHRASE = 'backup-passphrase-of-a-test';
@@ -73,7 +75,7 @@ describe('contract (Keys): a backup of all keys', () => {
   });
 
   it('says what is in it, and what to do with it', async () => {
-    const run = await owner.succeed(backup('only-root', '--only', 'root'));
+    const run = await owner.succeed(backup('only-root', '--only', 'root', '--only', 'root'));
     expect(run.stdout).toMatch(/^ROLE .*\nroot .*\nBacked up 1 key to only-root, and read/);
     expect(run.stderr).toContain('to put the keys back: dtrust trust key restore FILE');
     assertNoSecret(run, PASSPHRASE);
@@ -182,5 +184,41 @@ describe('contract (Keys): nothing is restored', () => {
     await refused(machine, restore('backup'), { code: 'KEY_PASSPHRASE' });
     await refused(machine, ['trust', 'key', 'restore', 'backup'], { code: 'KEY_PASSPHRASE_MISSING' });
     await refused(machine, restore('absent'), { code: 'FILE_UNREADABLE' });
+  });
+});
+
+describe.skipIf(!hasScript())('contract (Keys): on a terminal', () => {
+  it('the passphrase of a backup is asked for twice and not shown, and once when it is put back', async () => {
+    const machine = stage.machine({ like: owner });
+    const env = Object.fromEntries(
+      Object.entries({
+        HOME: machine.home,
+        DOCKER_CONFIG: machine.config,
+        DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE: ROOT_PASSPHRASE,
+        XDG_RUNTIME_DIR: machine.home,
+      }),
+    );
+    const file = path.join(machine.home, 'typed');
+    const run = new PtyRun(
+      `${NODE} ${stage.program} trust key backup --only root ${file}; echo status=$?`,
+      env,
+    );
+    await run.waitFor('Enter new passphrase for the backup: ');
+    run.type('typed secret\r');
+    await run.waitFor('Repeat passphrase for the backup: ');
+    run.type('typed secret\r');
+    const shown = await run.shown();
+    expect(shown).toContain('status=0');
+    expect(shown).toContain('Backed up 1 key');
+    expect(shown).not.toContain('typed secret');
+    const fresh = stage.machine();
+    const home = { ...env, HOME: fresh.home, DOCKER_CONFIG: fresh.config };
+    const back = new PtyRun(`${NODE} ${stage.program} trust key restore ${file}; echo status=$?`, home);
+    await back.waitFor('Enter passphrase for the backup: ');
+    back.type('wrong secret\r');
+    await back.waitFor('Passphrase incorrect. Please retry.');
+    await back.waitFor('Enter passphrase for the backup: ');
+    back.type('typed secret\r');
+    expect(await back.shown()).toMatch(/Restored 1 of 1 keys[\s\S]*status=0/);
   });
 });

@@ -261,6 +261,15 @@ describe('contract (Keys): nothing is restored from a backup', () => {
     }
   });
 
+  test('that is made of beginnings alone, however many', async () => {
+    const begin = '-----BEGIN ENCRYPTED PRIVATE KEY-----\n';
+    const many = begin.repeat((4 * 1024 * 1024) / begin.length - 100);
+    const error = await refusal(KeyError, 'KEY_FILE_INVALID', () =>
+      open(whole.replace('mac:', `${many}mac:`)),
+    );
+    expect(error.message).toMatch(/no key/);
+  });
+
   test('that cannot be read', async () => {
     await refusal(LocalStateError, 'FILE_UNREADABLE', () => readBackup(realFileSystem, inFolder('absent')));
     await refusal(LocalStateError, 'FILE_UNREADABLE', () => readBackup(realFileSystem, folder.path));
