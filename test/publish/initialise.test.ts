@@ -115,3 +115,20 @@ describe('contract (Keys): a new repository asks for two passphrases', () => {
     );
   });
 });
+
+describe('protocol 2.8: of several keys of a kind', () => {
+  test('the one in use begins a new repository, and never one whose rotation is not done', async () => {
+    const keys = storeIn(folder.path);
+    const currentKeys = new CurrentKeys({ fs, directory: folder.path, clock: systemClock });
+    const three = [await createRootKey(), await createRootKey(), await createRootKey()];
+    for (const key of three) await keys.save(key, { role: 'root' }, secret);
+    for (const [at, key] of three.entries()) {
+      await currentKeys.publishedIn({ role: 'root' }, key.notaryKeyId, 'x/one');
+      const other = three[(at + 1) % 3]?.notaryKeyId ?? '';
+      await currentKeys.begin({ role: 'root' }, { keyId: other, repositories: ['x/one'] });
+      const made = await prepareCollectionKeys(request({ unattended: true, currentKeys }));
+      expect(tufKeyId(made.rootKey.publicKey)).toBe(tufKeyId(key.publicKey));
+      expect(made.newRootKeyId).toBeUndefined();
+    }
+  });
+});

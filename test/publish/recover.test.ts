@@ -1,7 +1,10 @@
 /** `dtrust trust rotate --recover` (protocol 2.5) against a thief who publishes with the online key. */
+import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { PrivateKey } from '../../src/keys/private-key.ts';
+import { type JsonValue, parseStrictJson } from '../../src/lib/strict-json.ts';
+import { canonicalJson, serialiseJson } from '../../src/trust/core/canonical-json.ts';
 import { editCollection, type NewState } from '../../src/trust/core/editor.ts';
 import { tufKeyId } from '../../src/trust/core/keys.ts';
 import { type Begun, type CommandWorld, openWorld } from './command-world.ts';
@@ -56,6 +59,47 @@ async function steal({ repository, begun }: Scene, at = END - 1): Promise<NewSta
   });
   await world.publish(repository, state);
   return state;
+}
+
+/** The thief's state, in which `targets/releases` is a file that does not exist. */
+async function withoutReleases(state: NewState, key: PrivateKey): Promise<ReadonlyMap<string, Uint8Array>> {
+  const files = new Map(state.files);
+  const replace = async (
+    name: string,
+    change: (signed: Map<string, JsonValue>) => void,
+  ): Promise<Uint8Array> => {
+    const file = parseStrictJson(files.get(name) ?? Buffer.from(''), name) as ReadonlyMap<string, JsonValue>;
+    const signed = new Map(file.get('signed') as ReadonlyMap<string, JsonValue>);
+    change(signed);
+    const sig = Buffer.from(await key.sign(canonicalJson(signed))).toString('hex');
+    const signature = new Map([
+      ['keyid', tufKeyId(key.publicKey) as string],
+      ['sig', sig],
+    ]);
+    const bytes = serialiseJson(
+      new Map<string, JsonValue>([
+        ['signatures', [signature]],
+        ['signed', signed],
+      ]),
+    );
+    files.set(name, bytes);
+    return bytes;
+  };
+  const listing = (bytes: Uint8Array, version: number): JsonValue =>
+    new Map<string, JsonValue>([
+      ['version', version],
+      ['length', bytes.length],
+      ['hashes', new Map([['sha256', createHash('sha256').update(bytes).digest('hex')]])],
+    ]);
+  const version = state.versions.get('snapshot') ?? 0;
+  const snapshot = await replace(`${version}.snapshot.json`, (signed) => {
+    const meta = new Map(signed.get('meta') as ReadonlyMap<string, JsonValue>);
+    signed.set('meta', meta.set('targets/releases.json', listing(Buffer.from('nobody has this'), END)));
+  });
+  await replace('timestamp.json', (signed) => {
+    signed.set('meta', new Map([['snapshot.json', listing(snapshot, version)]]));
+  });
+  return files;
 }
 
 const recover = (name: string, ...more: string[]) => ['trust', 'rotate', '--recover', ...more, name];
@@ -123,6 +167,20 @@ describe('protocol 2.5: a recovery by the command', () => {
     await world.publish(it.repository, { files: garbage });
     await world.succeed(it.owner, recover(it.begun.name));
     expect(await versions(it.begun)).toEqual([3, 3, 3]);
+    const { trusted } = await world.open(it.begun);
+    expect(trusted.targets('targets/releases' as never)?.signed.targets.has(`${it.begun.name}:1.0`)).toBe(
+      true,
+    );
+  });
+
+  test('over a snapshot that lists a released role which nobody can have', async () => {
+    const it = await scene();
+    const bad = await steal(it);
+    await world.publish(it.repository, { files: await withoutReleases(bad, it.begun.online) });
+    const refused = await world.run(it.owner, ['trust', 'restore', '--yes', it.begun.name]);
+    expect(refused.error).toBeDefined();
+    await world.succeed(it.owner, recover(it.begun.name));
+    expect(await versions(it.begun, it.owner)).toEqual([3, 3, 3]);
     const { trusted } = await world.open(it.begun);
     expect(trusted.targets('targets/releases' as never)?.signed.targets.has(`${it.begun.name}:1.0`)).toBe(
       true,
