@@ -4,10 +4,12 @@ import { generateKeyPairSync } from 'node:crypto';
 import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { renderBackup } from '../../src/keys/backup-file.ts';
 import { createEd25519Key, createRootKey } from '../../src/keys/create.ts';
 import type { KeyEntry } from '../../src/keys/key-store.ts';
 import { loadForeignKey } from '../../src/keys/load-foreign.ts';
 import { PrivateKey } from '../../src/keys/private-key.ts';
+import { Secret } from '../../src/keys/secret.ts';
 import { realFileSystem } from '../../src/lib/file-system.ts';
 import { dockerCli, needPeers, notaryProgram } from '../helpers/peers.ts';
 import { knownPassphrases, PASSPHRASE, secret, storeIn, temporaryFolder } from './helpers.ts';
@@ -99,6 +101,27 @@ describe.skipIf(notaryPeer.skip || !canType)(notaryPeer.title('key files and Not
       const signer = await store.load(entry, knownPassphrases('set by notary'));
       expect(signer.publicKey.keyid).toBe(entry.tufKeyId);
     }
+  });
+
+  test('contract (Keys): a backup without dtrust: each block under its name is a key that notary decrypts', async () => {
+    const { key, labels } = {
+      key: await createEd25519Key(),
+      labels: { role: 'targets', repository: 'docker.io/acme/app' },
+    };
+    const passphrase = Secret.fromText('of the backup');
+    const text = (await renderBackup([{ key, labels, inUse: false }], passphrase, 600_000)).toString();
+    const [block = ''] = /^-----BEGIN[\s\S]+-----$/m.exec(text) ?? [];
+    mkdirSync(inFolder('trust', 'private'), { recursive: true, mode: 0o700 });
+    writeFileSync(inFolder('trust', 'private', `${key.notaryKeyId}.key`), `${block}\n`, { mode: 0o600 });
+    const { path: file, env } = await notaryProgram('notary');
+    const run = new PtyRun(`${file} -d ${inFolder('trust')} key passwd ${key.notaryKeyId}`, env);
+    await run.waitFor('Enter passphrase for ');
+    run.type('of the backup\r');
+    await run.waitFor('Enter passphrase for new ');
+    run.type('set by notary\r');
+    await run.waitFor('Repeat passphrase for new ');
+    run.type('set by notary\r');
+    expect(await run.shown()).toContain(`Successfully updated passphrase for key ID: ${key.notaryKeyId}`);
   });
 
   test('what notary exports is loaded, with its role and repository', async () => {
