@@ -3,7 +3,8 @@
  * memory, and printed once, when every repository that took it has been read back (contracts, Keys).
  */
 import { createJobSecrets } from '../keys/job-secrets.ts';
-import { KeyError } from '../lib/errors.ts';
+import type { Secret } from '../keys/secret.ts';
+import { KeyError, LocalStateError } from '../lib/errors.ts';
 import { Interrupted } from '../lib/interrupted.ts';
 import { Staged } from '../publish/staged.ts';
 import type { Repository } from '../reference/reference.ts';
@@ -23,7 +24,7 @@ export function isJobName(name: string): boolean {
  * Adds one new key to all repositories. On stdout stand the two lines for the service's secrets and nothing else, and
  * only when there is a repository that lists the key, or a staged change that will list it.
  *
- * @throws DtrustError the first failure, once all were tried
+ * @throws DtrustError the first failure, once all were tried; LocalStateError FILE_UNWRITABLE
  */
 export async function addJobSigner(
   context: Context,
@@ -52,15 +53,24 @@ export async function addJobSigner(
       if (staged.length > 0) {
         note(context, `once what is staged is published, it is listed in: ${staged.join(', ')}`);
       }
-      note(
-        context,
-        'the two lines on stdout are for the secrets of the CI service; they are kept nowhere else',
-      );
-      context.out(lines.reveal());
+      print(context, name, lines);
     }
     lines.wipe();
     await services.close();
   }
+}
+
+/** @throws LocalStateError FILE_UNWRITABLE when whoever was to read the lines has gone: the key is lost then */
+function print(context: Context, name: string, lines: Secret): void {
+  note(context, 'the two lines on stdout are for the secrets of the CI service; they are kept nowhere else');
+  if (context.out(lines.reveal()) !== false) return;
+  throw new LocalStateError({
+    code: 'FILE_UNWRITABLE',
+    message: `nobody reads stdout any more: the key of ${name} could not be handed over and is gone`,
+    hints: [
+      `Take it off where it is listed now, and begin again: dtrust trust signer remove ${name} REPOSITORY`,
+    ],
+  });
 }
 
 /** A job's key is in one place only; who has lost it gives the job another one. @throws KeyError KEY_EXISTS */

@@ -25,8 +25,8 @@ export interface Context {
   /** Home folder of the user database, for when HOME is not set. */
   readonly userHome: string | undefined;
   readonly random: () => number;
-  /** Results, whole lines; stdout. */
-  readonly out: (text: string) => void;
+  /** Results, whole lines; stdout. False when its reader has gone, which most commands need not know. */
+  readonly out: (text: string) => unknown;
   /** Everything else; stderr. */
   readonly err: (text: string) => void;
   readonly isTerminal: (fd: 1 | 2) => boolean;

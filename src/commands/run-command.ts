@@ -57,7 +57,7 @@ function createContext({ parsed, env, process }: Call): Context {
     userHome: homeOfUser(),
     random: Math.random,
     // A reader that has gone (`| head`) loses the rest; what was begun is still brought to its end.
-    out: (text) => void writeAll(STDOUT, text),
+    out: (text) => writeAll(STDOUT, text),
     err: (text) => void writeAll(STDERR, text),
     isTerminal: (fd) => tty.isatty(fd),
     columns: terminalWidth(),

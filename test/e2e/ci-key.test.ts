@@ -254,6 +254,13 @@ describe('contract (Keys): DTRUST_KEY is refused before anything is uploaded', (
     await team.pushed(machine, 'limited', 'dev-1');
   });
 
+  it('contract (Disk): where nothing can be remembered, naming the variable that says where', async () => {
+    const machine = await listedJob('homeless');
+    const env = { HOME: '/proc', DOCKER_CONFIG: undefined };
+    const run = await refused(machine, push('homeless'), { code: 'MEMORY_UNWRITABLE', env });
+    expect(run.stderr).toContain('DOCKER_CONFIG');
+  });
+
   it('when it is empty, as services set it for pull requests from forks: verifying goes on', async () => {
     await listedJob('fork');
     const machine = await job('fork', '');

@@ -138,6 +138,29 @@ describe('contract (Keys): signer add ci prints two lines for the secrets of CI'
     await team.pushed(await job('staged', run), 'staged', '2.0');
   });
 
+  it('with nothing on stdout when it is stopped while publishing, and says how to look', async () => {
+    const name = await team.signed('stopped');
+    const running = owner.start(add('ci', 'stopped'));
+    stage.registry.switches.before = ({ method, path: asked }) => {
+      if (method === 'PUT' && asked.endsWith('/manifests/_trust')) running.child.kill('SIGINT');
+    };
+    const run = await running.done;
+    expect(run).toMatchObject({ status: 130, stdout: '' });
+    expect(run.stderr).toContain(`\`dtrust trust signer list ${name}\``);
+    expect(run.stderr).toContain(`dtrust trust signer remove ci ${name}`);
+  });
+
+  it('and says that the key is lost when nobody reads them any more', async () => {
+    const name = await team.signed('unread');
+    const running = owner.start(add('ci', 'unread'));
+    running.child.stdout.destroy();
+    const run = await running.done;
+    expect(run).toMatchObject({ status: 1, stdout: '' });
+    expect(run.stderr).toContain(`the key of ci is listed in: ${name}\n`);
+    expect(run.stderr).toContain('(FILE_UNWRITABLE)\n');
+    expect(run.stderr).toContain('dtrust trust signer remove ci');
+  });
+
   it('but makes no second key for a name that is taken', async () => {
     await team.signed('again');
     await owner.succeed(add('ci', 'again'));
