@@ -12,6 +12,7 @@ import type { Edit } from '../trust/core/editor.ts';
 import { isSameKey, type PublicKey, tufKeyId } from '../trust/core/keys.ts';
 import type { Context, ExitStatus } from './context.ts';
 import { forEachRepository } from './each-repository.ts';
+import { isJobName, listJobKey, sayIfItMayStand } from './job-key.ts';
 import { createPublishTools } from './publish-tools.ts';
 import { sayChanged, withStagingHint } from './rotation-words.ts';
 import { runOwn } from './run-own.ts';
@@ -19,10 +20,14 @@ import type { Services } from './services.ts';
 import { assertSignerName } from './signer-name.ts';
 
 const SYNTAX = {
-  usage: 'dtrust trust rotate signer --key FILE.pub NAME REPO...',
+  usage: 'dtrust trust rotate signer [OPTIONS] NAME REPO...',
   summary: 'Put new keys of a signer in the place of those he has',
   flags: {
-    key: { type: 'string', repeatable: true, describe: "Public key file of the signer's new key" },
+    key: {
+      type: 'string',
+      repeatable: true,
+      describe: "Public key file of the signer's new key; not for ci, ci-NAME",
+    },
   },
   least: 2,
   most: Number.POSITIVE_INFINITY,
@@ -34,11 +39,22 @@ export function run(context: Context): Promise<ExitStatus> {
     const name = assertSignerName(given);
     const repositories = names.map(parseRepository);
     const files = args.strings('key');
+    if (files.length === 0 && isJobName(name)) {
+      const request = { name, doing: `rotate the key of ${name} in`, repositories };
+      await listJobKey(context, request, (quiet, repository, keys) => {
+        const rotating = rotate(quiet, repository, name, keys);
+        return sayIfItMayStand(quiet, name, repository, 'rotate signer', rotating);
+      });
+      return 0;
+    }
     if (files.length === 0) {
       throw new UsageError({
         code: 'USAGE',
         message: 'the public key that is to come is named with --key',
-        hints: [`The signer makes it with: dtrust trust key generate ${name}`],
+        hints: [
+          `The signer makes it with: dtrust trust key generate ${name}`,
+          'Of a job of a CI service (ci, ci-NAME) it is made here.',
+        ],
       });
     }
     const keys = files.map((file) => readSignerKey(context.fs, file, context.clock.now()));

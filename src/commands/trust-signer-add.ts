@@ -1,7 +1,7 @@
 /**
  * `dtrust trust signer add`: somebody else may sign, with a key of his own; everywhere, or for some tags alone
  * (docs/specification.md, rules 2.2 to 2.4). Takes the root key: signers keep the whole collection fresh. The key of a
- * job, `ci`, is made here (add-job-signer.ts).
+ * job, `ci`, is made here (job-key.ts).
  */
 import { readSignerKey } from '../keys/signer-key-file.ts';
 import { UsageError } from '../lib/errors.ts';
@@ -11,9 +11,9 @@ import { assertNobodysKey } from '../publish/signers-keys.ts';
 import { parseRepository, type Repository } from '../reference/reference.ts';
 import type { VerifiedCollection } from '../trust/collection.ts';
 import type { PublicKey } from '../trust/core/keys.ts';
-import { addJobSigner, assertNoSuchSigner, isJobName, sayIfItMayStand } from './add-job-signer.ts';
 import type { Context, ExitStatus } from './context.ts';
 import { forEachRepository } from './each-repository.ts';
+import { assertNoSuchSigner, isJobName, listJobKey, sayIfItMayStand } from './job-key.ts';
 import { sayPinLine } from './new-pin-line.ts';
 import { isMatchedBy, parsePathPattern } from './path-patterns.ts';
 import { createPublishTools } from './publish-tools.ts';
@@ -58,7 +58,8 @@ export function run(context: Context): Promise<ExitStatus> {
     const patterns = args.strings('path');
     if (files.length === 0) {
       if (!isJobName(name)) throw withoutKey(name, repositories);
-      await addJobSigner(context, name, repositories, (quiet, repository, keys) =>
+      const request = { name, doing: `add signer ${name} to`, repositories };
+      await listJobKey(context, request, (quiet, repository, keys) =>
         add(quiet, repository, { name, keys, patterns, isJob: true }),
       );
       return 0;
@@ -83,7 +84,9 @@ async function add(services: Services, repository: Repository, signer: NewSigner
   await tellWhatMatches(tools, prepared.collection, name, paths);
   const edit = { kind: 'addSigner', name, keys, ...(patterns.length === 0 ? {} : { paths }) } as const;
   const publishing = publishEdits(tools, prepared, [edit]);
-  const seen = await (isJob ? sayIfItMayStand(services, name, repository, publishing) : publishing);
+  const seen = await (isJob
+    ? sayIfItMayStand(services, name, repository, 'signer remove', publishing)
+    : publishing);
   sayPinLine(tools, seen);
   context.out(`Successfully added signer: ${name} to ${canonical}\n`);
 }

@@ -158,14 +158,29 @@ describe('contract (Keys): signer add ci prints two lines for the secrets of CI'
     expect(run).toMatchObject({ status: 1, stdout: '' });
     expect(run.stderr).toContain(`the key of ci is listed in: ${name}\n`);
     expect(run.stderr).toContain('(FILE_UNWRITABLE)\n');
-    expect(run.stderr).toContain('dtrust trust signer remove ci');
+    expect(run.stderr).toContain('dtrust trust rotate signer ci');
   });
 
   it('but makes no second key for a name that is taken', async () => {
     await team.signed('again');
     await owner.succeed(add('ci', 'again'));
     const run = await refused(owner, add('ci', 'again'), { code: 'KEY_EXISTS', mayChange: MEMORY });
-    expect(run.error.hint).toContain(`dtrust trust signer remove ci ${stage.name('again')}`);
+    expect(run.error.hint).toContain(`dtrust trust rotate signer ci ${stage.name('again')}`);
+  });
+
+  it('and rotate signer ci two lines with another key, with which alone the job then signs', async () => {
+    const name = await team.signed('rotated');
+    const before = await job('rotated', await owner.succeed(add('ci', 'rotated')));
+    await team.pushed(before, 'rotated', '2.0');
+    const run = await owner.succeed(['trust', 'rotate', 'signer', 'ci', name]);
+    const after = await job('rotated', run);
+    expect(after.env.DTRUST_KEY).not.toBe(before.env.DTRUST_KEY);
+    await team.pushed(after, 'rotated', '3.0');
+    team.local('rotated', '4.0');
+    await refused(before, ['push', `${name}:4.0`], { code: 'KEY_MISSING', mayChange: MEMORY });
+    await refused(owner, ['trust', 'rotate', 'signer', 'alice', name], { code: 'USAGE' });
+    const { stdout } = await owner.succeed(['pull', `${name}:2.0`]);
+    expect(stdout).toContain(`${name}:2.0@sha256:`);
   });
 
   it.each(['alice', 'cindy', 'ci-'])('but for %s asks for the key file, as docker does', async (name) => {

@@ -18,7 +18,7 @@ import {
 } from './harness.ts';
 import { NODE } from './program.ts';
 import { shareRoot } from './shared-keys.ts';
-import { Team } from './team.ts';
+import { publicHalf, Team } from './team.ts';
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
@@ -103,9 +103,16 @@ const ASKING: readonly Asking[] = [
     answer: /trust cosign --digest/,
     onTerminal: true,
   },
-  { command: 'trust rotate root', ...NO_KEYS, args: () => ['trust', 'rotate', 'root', name()] },
-  { command: 'trust rotate targets', ...LOCKED, args: () => ['trust', 'rotate', 'targets', name()] },
-  { command: 'trust rotate online', ...LOCKED, args: () => ['trust', 'rotate', 'online', name()] },
+  { command: 'trust rotate', ...NO_KEYS, args: () => ['trust', 'rotate', 'root', name()] },
+  { command: 'trust rotate', ...LOCKED, args: () => ['trust', 'rotate', 'targets', name()] },
+  { command: 'trust rotate', ...LOCKED, args: () => ['trust', 'rotate', '--recover', name()] },
+  { command: 'trust rotate', ...LOCKED, args: () => ['trust', 'rotate', 'signer', 'ci', name('jobs')] },
+  {
+    command: 'trust threshold',
+    ...LOCKED,
+    args: () => ['trust', 'threshold', '--add-key', publicHalf(stranger, 'dave'), 'root', '1', name()],
+  },
+  { command: 'trust rotate', ...LOCKED, args: () => ['trust', 'rotate', 'online', name()] },
   {
     command: 'trust key generate',
     ...LOCKED,
@@ -155,7 +162,7 @@ const ASKING: readonly Asking[] = [
 
 /** Commands without a question. */
 const NEVER = [
-  ...['trust', 'trust key', 'trust pin', 'trust signer', 'trust rotate', 'trust version'],
+  ...['trust', 'trust key', 'trust pin', 'trust signer', 'trust version'],
   ...['trust key list', 'trust pin add', 'trust pin list', 'trust pin remove'],
 ];
 
@@ -164,12 +171,15 @@ beforeAll(async () => {
   team = new Team(stage);
   owner = team.owner;
   stranger = stage.machine();
+  await stranger.succeed(['trust', 'key', 'generate', 'dave']);
   await team.signed('app');
   bob = await team.developer('app', 'bob');
   await team.add(bob, 'bob', 'app');
   await team.pushed(bob, 'app', '2.0');
   stage.image('app', 'unsigned');
   team.local('new', '1.0');
+  await team.signed('jobs');
+  await owner.succeed(['trust', 'signer', 'add', 'ci', name('jobs')]);
   await team.signed('gone');
   team.setTrustTag('gone', stage.image('gone', 'no-trust-data').digest);
   await team.signed('staged');

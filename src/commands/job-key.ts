@@ -1,6 +1,7 @@
 /**
- * A signer that is a job of a CI service: `trust signer add ci REPOSITORY`, without a key file. The key is made here, in
- * memory, and printed once, when every repository that took it has been read back (contracts, Keys).
+ * The key of a signer that is a job of a CI service, without a key file: `trust signer add ci REPOSITORY`, and `trust
+ * rotate signer ci REPOSITORY` for another one. It is made here, in memory, and printed once, when every repository that
+ * took it has been read back (contracts, Keys).
  */
 import { createJobSecrets } from '../keys/job-secrets.ts';
 import type { Secret } from '../keys/secret.ts';
@@ -20,17 +21,23 @@ export function isJobName(name: string): boolean {
   return /^ci(?:[-_].+)?$/.test(name);
 }
 
+export interface JobKeyRequest {
+  /** The signer's. */
+  readonly name: string;
+  readonly doing: string;
+  readonly repositories: readonly Repository[];
+}
+
 /**
- * Adds one new key to all repositories. On stdout stand the two lines for the service's secrets and nothing else, and
+ * Lists one new key in all repositories; `doing`: what `work` does, as `forEachRepository` says it. On stdout stand the two lines for the service's secrets and nothing else, and
  * only when there is a repository that lists the key, or a staged change that will list it.
  *
  * @throws DtrustError the first failure, once all were tried; LocalStateError FILE_UNWRITABLE
  */
-export async function addJobSigner(
+export async function listJobKey(
   context: Context,
-  name: string,
-  repositories: readonly Repository[],
-  add: (services: Services, repository: Repository, keys: readonly PublicKey[]) => Promise<void>,
+  { name, doing, repositories }: JobKeyRequest,
+  work: (services: Services, repository: Repository, keys: readonly PublicKey[]) => Promise<void>,
 ): Promise<void> {
   // What the command says beside the two lines is not for the pipe that they go into.
   const services = new Services({ ...context, out: context.err });
@@ -38,9 +45,9 @@ export async function addJobSigner(
   const listed: string[] = [];
   const staged: string[] = [];
   try {
-    await forEachRepository(services, repositories, `add signer ${name} to`, async (repository) => {
+    await forEachRepository(services, repositories, doing, async (repository) => {
       try {
-        await add(services, repository, [publicKey]);
+        await work(services, repository, [publicKey]);
         listed.push(repository.canonical);
       } catch (error) {
         if (error instanceof Staged) staged.push(repository.canonical);
@@ -67,9 +74,7 @@ function print(context: Context, name: string, lines: Secret): void {
   throw new LocalStateError({
     code: 'FILE_UNWRITABLE',
     message: `nobody reads stdout any more: the key of ${name} could not be handed over and is gone`,
-    hints: [
-      `Take it off where it is listed now, and begin again: dtrust trust signer remove ${name} REPOSITORY`,
-    ],
+    hints: [`Put another one in its place: dtrust trust rotate signer ${name} REPOSITORY`],
   });
 }
 
@@ -82,17 +87,18 @@ export function assertNoSuchSigner({ trusted, repository }: VerifiedCollection, 
     message: `there is a signer ${name} in ${canonical} already, whose key only the job has`,
     reference: canonical,
     hints: [
-      `For another key in its place, take this one away first: dtrust trust signer remove ${name} ${familiar}`,
+      `For another key in the place of its own: dtrust trust rotate signer ${name} ${familiar}`,
       `For a second job, use a second name: dtrust trust signer add ci-NAME ${familiar}`,
     ],
   });
 }
 
-/** A publish that failed may stand all the same; nobody has the key then. */
+/** A publish that failed may stand all the same; nobody has the key then. `way`: the command that mends it. */
 export async function sayIfItMayStand<T>(
   services: Services,
   name: string,
   { familiar }: Repository,
+  way: string,
   publishing: Promise<T>,
 ): Promise<T> {
   try {
@@ -103,7 +109,7 @@ export async function sayIfItMayStand<T>(
     note(
       services.context,
       `the key that was made for ${name} is gone${isStopped ? ', and the publish may stand' : ''}; should ` +
-        `\`dtrust trust signer list ${familiar}\` show ${name}: dtrust trust signer remove ${name} ${familiar}`,
+        `\`dtrust trust signer list ${familiar}\` show ${name} with a key from now: dtrust trust ${way} ${name} ${familiar}`,
     );
     throw error;
   }
