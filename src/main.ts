@@ -14,6 +14,7 @@ import { exitStatusOf } from './commands/exit-status.ts';
 import { homeOfUser } from './commands/home-of-user.ts';
 import { renderError } from './commands/report-error.ts';
 import { route } from './commands/route.ts';
+import type { Call } from './commands/run-command.ts';
 import { type Docker, findDocker } from './engine/docker-binary.ts';
 import { passOn } from './engine/passthrough.ts';
 import { enforcedEnvironment } from './engine/run-docker.ts';
@@ -26,7 +27,7 @@ import { type Environment, type RawEnvironment, readEnvironment } from './settin
 const STDERR = 2;
 
 /** Commands that dtrust decides on and docker carries out. */
-const ENDS_IN_DOCKER: ReadonlySet<string> = new Set(['run', 'create']);
+const ENDS_IN_DOCKER: ReadonlySet<string> = new Set(['run', 'create', 'start', 'restart', 'commit']);
 
 export interface StartOptions {
   /** Called once everything is loaded, when this process is about to become another program. */
@@ -78,8 +79,8 @@ async function dispatch(
   switch (chosen.kind) {
     case 'own': {
       // Where there is no docker to go on with, nothing is begun.
-      if (ENDS_IN_DOCKER.has(chosen.command)) locateDocker(env);
-      const outcome = await runOwn(chosen.command, parsed, env);
+      const docker = ENDS_IN_DOCKER.has(chosen.command) ? locateDocker(env) : undefined;
+      const outcome = await runOwn(chosen.command, { parsed, env, process, docker });
       if (typeof outcome === 'number') return outcome;
       return await start(
         [...argv.slice(0, parsed.restAt), ...outcome.rest],
@@ -97,8 +98,7 @@ async function dispatch(
 }
 
 /** A pull is what must start fast, so it is a bundle that holds nothing else. */
-async function runOwn(name: string, parsed: ParsedArgv, env: Environment): Promise<Outcome> {
-  const call = { parsed, env, process };
+async function runOwn(name: string, call: Call): Promise<Outcome> {
   if (name === 'pull') {
     const { runPull } = await import('./commands/bundle-pull.ts');
     return await runPull(call);

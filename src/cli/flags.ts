@@ -104,10 +104,29 @@ const BUILD = `
   no-cache-filter=+ o/output=+ platform=+ progress= provenance= pull push q/quiet rm sbom= secret=+
   security-opt=+ shm-size= squash ssh=+ t/tag=+ target= ulimit=+`;
 
+const START = 'a/attach checkpoint= checkpoint-dir= detach-keys= i/interactive';
+// Called --time up to CLI 26, --timeout since.
+const RESTART = 's/signal= t/time= t/timeout=';
+const COMMIT = 'a/author= c/change=+ m/message= no-pause p/pause';
+
 const IMAGE_ARGUMENT = 'NAME[:TAG|@DIGEST]';
 const CONTAINER_ARGUMENTS = 'IMAGE [COMMAND] [ARG...]';
 const forContainer = { interspersed: false, ownHelp: true, least: 1 };
 const one = { positionals: 1 };
+const CONTAINERS = 'CONTAINER [CONTAINER...]';
+
+/** The short and the long form of a command on containers. */
+function forms(
+  name: string,
+  usage: string,
+  notation: string,
+  options: Partial<FlagTable>,
+): readonly [string, FlagTable][] {
+  return [name, `container ${name}`].map((path) => [
+    path,
+    table(`docker ${path} ${usage}`, notation, options),
+  ]);
+}
 
 /**
  * Tables for the commands dtrust does itself, and for those where docker reads `--disable-content-trust`
@@ -125,6 +144,9 @@ export const COMMAND_FLAGS: ReadonlyMap<string, FlagTable> = new Map([
     'container create',
     table(`docker container create [OPTIONS] ${CONTAINER_ARGUMENTS}`, CREATE, forContainer),
   ],
+  ...forms('start', `[OPTIONS] ${CONTAINERS}`, START, { least: 1 }),
+  ...forms('restart', `[OPTIONS] ${CONTAINERS}`, RESTART, { least: 1 }),
+  ...forms('commit', '[OPTIONS] CONTAINER [REPOSITORY[:TAG]]', COMMIT, { least: 1, most: 2 }),
   ...['build', 'image build', 'builder build', 'buildx build'].map((name): [string, FlagTable] => [
     name,
     table(`docker ${name} [OPTIONS] PATH | URL | -`, BUILD),

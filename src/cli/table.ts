@@ -28,6 +28,14 @@ export const ENFORCED: readonly CommandGroup[] = [
     why: 'it makes a container of an image, which it fetches when it is absent',
     commands: ['run', 'create', 'container run', 'container create'],
   },
+  {
+    why: 'it starts a container that may have been made without a decision on its image',
+    commands: ['start', 'restart', 'container start', 'container restart'],
+  },
+  {
+    why: 'it makes an image, which may run when that of the container is known',
+    commands: ['commit', 'container commit'],
+  },
   { why: 'it publishes an image, which is to be signed', commands: ['push', 'image push'] },
   {
     why: 'the trust tree is its own',
@@ -62,6 +70,7 @@ export const ENFORCED: readonly CommandGroup[] = [
       'trust cosign',
       'trust rotate',
       'trust threshold',
+      'trust accept',
       'trust version',
     ],
   },

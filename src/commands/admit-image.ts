@@ -1,11 +1,12 @@
 /** From what `run` and `create` name to the admission that docker gets, the image fetched where it is absent. */
-import { admitDigest } from '../enforce/admit.ts';
+import { type AdmittedTag, admitDigest, admitLocal } from '../enforce/admit.ts';
+import { isOwn, loadLedger } from '../enforce/ledger.ts';
 import type { LocalImage } from '../engine/local-image.ts';
-import { TrustError } from '../lib/errors.ts';
 import type { Admission } from '../reference/admission.ts';
 import type { Digest } from '../reference/digest.ts';
 import { type Reference, type Tag, withDefaultTag } from '../reference/reference.ts';
 import { note } from './context.ts';
+import { entriesFor, ledgerStore, noteUse } from './ledger-of.ts';
 import { nameOrId } from './name-or-id.ts';
 import { explainNoTrustData } from './no-trust-data.ts';
 import type { PullOptions } from './pull.ts';
@@ -13,6 +14,7 @@ import { bringIn, pullBytes, sayWhatIsSigned } from './pull-images.ts';
 import type { RunOptions } from './run.ts';
 import type { Services } from './services.ts';
 import { signedTag } from './signed-tag.ts';
+import { vouchedImage } from './vouched-image.ts';
 
 /**
  * Decides on the image and has the engine hold it, unless `--pull never` forbids to fetch it.
@@ -22,18 +24,45 @@ import { signedTag } from './signed-tag.ts';
  */
 export async function admitImage(services: Services, options: RunOptions): Promise<Admission> {
   const named = await nameOrId(services, options.image);
-  if (named.kind === 'id') throw unverified(named.image);
+  if (named.kind === 'id') return await admitById(services, named.image);
   const { reference } = named;
   services.about = reference.repository;
   if (reference.digest !== undefined) {
     return await admitNamed(services, options, { ...reference, digest: reference.digest });
   }
   const tagged = withDefaultTag(reference);
+  const own = options.pull === 'always' ? undefined : await ownImage(services, tagged);
+  if (own !== undefined) return own;
   try {
     return await admitSigned(services, options, tagged);
   } catch (error) {
     throw await explainNoTrustData(services, tagged, error);
   }
+}
+
+/** An image that the engine holds, by its full ID from here on. */
+async function admitById(services: Services, image: LocalImage): Promise<Admission> {
+  const admission = await vouchedImage(services, image);
+  if (admission.why === 'verified') await noteUse(services, image, 'verified', admission.evidence.reference);
+  return admission;
+}
+
+/**
+ * The image that the engine has under this name, when the ledger says that it comes from here: docker would run it,
+ * whatever the registry has under the same name. By its ID, because the name can move.
+ */
+async function ownImage(
+  services: Services,
+  { repository, tag }: Reference & { readonly tag: Tag },
+): Promise<Admission | undefined> {
+  if (!loadLedger(ledgerStore(services)).some(isOwn)) return undefined;
+  const name = `${repository.familiar}:${tag}`;
+  const engine = await services.engine();
+  const image = await engine.inspectImage(name, { signal: services.context.signal });
+  const entry = image === undefined ? undefined : (await entriesFor(services, image.id)).find(isOwn);
+  if (image === undefined || entry === undefined) return undefined;
+  note(services.context, `${name} is ${image.id}, ${entry.why} here; no signature was asked for`);
+  return admitLocal(image.id, entry.reference);
 }
 
 /** Bytes that the user named (protocol 8). */
@@ -47,12 +76,13 @@ async function admitNamed(
   const admission = admitDigest(reference, options.platform);
   const engine = await services.engine();
   const { signal } = services.context;
-  const present = await engine.presentImage(admission, { signal });
-  if (present === undefined && options.pull !== 'never') {
+  let held = await engine.presentImage(admission, { signal });
+  if (held === undefined && options.pull !== 'never') {
     sayAbsent(services, options, reference);
     if (!options.quiet) note(services.context, 'pulled as named by its digest; no signature was asked for');
-    await pullBytes(services, engine, pullOptions(options, reference), admission);
+    held = await pullBytes(services, engine, pullOptions(options, reference), admission);
   }
+  await noteUse(services, held, 'named', reference.canonical);
   return admission;
 }
 
@@ -65,17 +95,31 @@ async function admitSigned(
   const mustAsk = options.pull === 'always';
   const wanted = { repository, tag, platform: options.platform, mustAsk };
   const { admitted, present } = await signedTag(services, wanted);
-  if (present !== undefined || options.pull === 'never') return admitted.admission;
+  const held =
+    present ??
+    (options.pull === 'never' ? undefined : await fetchSigned(services, options, reference, admitted));
+  await noteUse(services, held, 'verified', `${repository.canonical}:${tag}`);
+  return admitted.admission;
+}
+
+/** Fetches and names it, as `pull` does. */
+async function fetchSigned(
+  services: Services,
+  options: RunOptions,
+  reference: Reference & { readonly tag: Tag },
+  admitted: AdmittedTag,
+): Promise<LocalImage> {
+  const { repository, tag } = reference;
   const { context } = services;
   const engine = await services.engine();
   const pinned = `${repository.familiar}@${admitted.digest}`;
   const name = `${repository.familiar}:${tag}`;
   sayAbsent(services, options, reference);
   if (!options.quiet) context.out(`Pull (1 of 1): ${name}@${admitted.digest}\n`);
-  await bringIn(services, engine, pullOptions(options, reference), admitted);
+  const image = await bringIn(services, engine, pullOptions(options, reference), admitted);
   if (!options.quiet) context.err(`Tagging ${pinned} as ${name}\n`);
   await engine.tag(pinned, repository, tag, { signal: context.signal });
-  return admitted.admission;
+  return image;
 }
 
 /** Docker's own line. */
@@ -85,14 +129,4 @@ function sayAbsent(services: Services, { quiet }: RunOptions, { familiar }: Refe
 
 function pullOptions({ platform, quiet }: RunOptions, reference: Reference): PullOptions {
   return { reference, allTags: false, quiet, platform };
-}
-
-function unverified({ id }: LocalImage): TrustError {
-  return new TrustError({
-    code: 'IMAGE_UNVERIFIED',
-    message: `an ID does not say who vouches for the image: ${id}`,
-    spec: 'protocol 8',
-    reference: id,
-    hints: ['Name it by its tag, or by NAME@sha256:DIGEST as `docker images --digests` shows it.'],
-  });
 }

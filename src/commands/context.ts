@@ -35,6 +35,13 @@ export interface Context {
   readonly staging?: true;
   /** Aborted with an Interrupted when the process is told to stop. */
   readonly signal: AbortSignal;
+  /** Runs the real docker for this call, with this behind the command, and reads what it prints on stdout. */
+  readonly observeDocker: (rest: readonly string[]) => Promise<Observed>;
+}
+
+export interface Observed {
+  readonly status: ExitStatus;
+  readonly stdout: string;
 }
 
 /** One line for stderr, with dtrust's name before it. */

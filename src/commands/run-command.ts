@@ -5,14 +5,16 @@
  * The start (main.ts) and the commands are bundles of their own, each with its own copy of the classes of errors. So
  * no error and no instance passes from one to the other, only the parsed command line, which is plain data.
  */
+import assert from 'node:assert';
 import tty from 'node:tty';
 import type { ParsedArgv } from '../cli/argv.ts';
+import type { Docker } from '../engine/docker-binary.ts';
 import { systemClock } from '../lib/clock.ts';
 import { realFileSystem } from '../lib/file-system.ts';
 import { Interrupted, STOP_SIGNALS } from '../lib/interrupted.ts';
 import { writeAll } from '../lib/write-all.ts';
 import type { Environment } from '../settings/environment.ts';
-import type { Command, Context, Outcome } from './context.ts';
+import type { Command, Context, Observed, Outcome } from './context.ts';
 import { exitStatusOf } from './exit-status.ts';
 import { homeOfUser } from './home-of-user.ts';
 import { renderError } from './report-error.ts';
@@ -24,6 +26,8 @@ export interface Call {
   readonly parsed: ParsedArgv;
   readonly env: Environment;
   readonly process: NodeJS.Process;
+  /** The real docker, for commands that end in it. */
+  readonly docker?: Docker | undefined;
 }
 
 /** Runs the command to its end, or to where docker goes on; nothing is thrown. */
@@ -42,7 +46,8 @@ function report(error: unknown, env: Environment): void {
   writeAll(STDERR, renderError(error, { json: env.errors === 'json', debug: env.debug === '1' }));
 }
 
-function createContext({ parsed, env, process }: Call): Context {
+function createContext(call: Call): Context {
+  const { parsed, env, process } = call;
   const clock = systemClock;
   return {
     parsed,
@@ -62,7 +67,15 @@ function createContext({ parsed, env, process }: Call): Context {
     isTerminal: (fd) => tty.isatty(fd),
     columns: terminalWidth(),
     signal: stopSignal(process),
+    observeDocker: (rest) => observe(call, rest),
   };
+}
+
+async function observe({ docker, parsed, process }: Call, rest: readonly string[]): Promise<Observed> {
+  assert(docker !== undefined, 'docker is found before a command that ends in it');
+  const { enforcedEnvironment, observeDocker } = await import('../engine/run-docker.ts');
+  const args = [...process.argv.slice(2, 2 + parsed.restAt), ...rest];
+  return await observeDocker({ docker, args, env: enforcedEnvironment(process.env), process });
 }
 
 /** Aborted by the first SIGINT, SIGTERM or SIGHUP; the second ends the process where it is. */

@@ -82,6 +82,25 @@ export function admitDigest(
   });
 }
 
+/** The admission of an image that the engine holds and that the ledger names. */
+export function admitLocal(id: Digest, reference: string): Admission {
+  return sealAdmission({ fetch: { kind: 'imageId', id }, why: 'local', evidence: { reference } });
+}
+
+/** The admission, by its ID, of an image that the engine holds and whose digest is signed. */
+export function admitSignedImage(id: Digest, target: TargetFound): Admission {
+  return sealAdmission({
+    fetch: { kind: 'imageId', id },
+    why: 'verified',
+    evidence: {
+      reference: target.path,
+      role: target.role,
+      signedLengthBytes: target.lengthBytes,
+      mediaType: target.mediaType,
+    },
+  });
+}
+
 function assertSha256(target: TargetFound): Digest {
   if (isSha256(target.sha256)) return target.sha256;
   throw new TrustError({

@@ -19,6 +19,7 @@ import type {
 } from './engine.ts';
 import { engineError } from './engine-error.ts';
 import { type EngineInfo, parseInfo } from './engine-info.ts';
+import { type LocalContainer, parseLocalContainer } from './local-container.ts';
 import { type ImageStore, type LocalImage, parseLocalImage } from './local-image.ts';
 import { readMessages } from './messages.ts';
 import { createModem } from './modem.ts';
@@ -115,6 +116,19 @@ class DockerodeEngine implements Engine {
       try {
         const answer = await this.#dial({ path: `/images/${name}/json?`, method: 'GET', query, signal });
         return await parseLocalImage(answer, this.#store(signal));
+      } catch (error) {
+        if (statusOf(error) === 404) return undefined;
+        throw error;
+      }
+    });
+  }
+
+  async inspectContainer(name: string, options: CallOptions = {}): Promise<LocalContainer | undefined> {
+    const { signal } = options;
+    return await this.#call(`looking at the container ${name}`, signal, async () => {
+      try {
+        const path = `/containers/${encodeURIComponent(name)}/json?`;
+        return parseLocalContainer(await this.#dial({ path, method: 'GET', signal }));
       } catch (error) {
         if (statusOf(error) === 404) return undefined;
         throw error;

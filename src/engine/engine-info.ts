@@ -3,6 +3,8 @@ import { normalizePlatform, type Platform } from '../reference/platform.ts';
 import type { ImageStore } from './local-image.ts';
 
 export interface EngineInfo {
+  /** Made when the engine first started, and kept; empty where it has none. */
+  readonly id: string;
   readonly serverVersion: string;
   readonly store: ImageStore;
   /** What the engine runs when no platform is named. */
@@ -17,6 +19,7 @@ export function parseInfo(raw: unknown): EngineInfo {
   const info = (typeof raw === 'object' && raw !== null ? raw : {}) as Readonly<Record<string, unknown>>;
   const text = (value: unknown): string => (typeof value === 'string' ? value : '');
   return Object.freeze({
+    id: text(info.ID),
     serverVersion: text(info.ServerVersion),
     store: hasSnapshotter(info.DriverStatus) ? 'containerd' : 'classic',
     platform: normalizePlatform({ os: text(info.OSType), architecture: text(info.Architecture) }),

@@ -9,6 +9,7 @@ import type { Admission } from '../reference/admission.ts';
 import type { Platform } from '../reference/platform.ts';
 import type { Reference, Repository, Tag } from '../reference/reference.ts';
 import type { EngineInfo } from './engine-info.ts';
+import type { LocalContainer } from './local-container.ts';
 import type { LocalImage } from './local-image.ts';
 import type { Progress } from './progress.ts';
 import type { PushResult } from './push-result.ts';
@@ -52,6 +53,8 @@ export interface Engine {
   info(options?: CallOptions): Promise<EngineInfo>;
   /** The local image of this name, ID or `name@digest`; undefined when the engine has none. */
   inspectImage(name: string, options?: CallOptions): Promise<LocalImage | undefined>;
+  /** The container of this name or ID, shortened or not; undefined when the engine has none. */
+  inspectContainer(name: string, options?: CallOptions): Promise<LocalContainer | undefined>;
   /** The image an admission stands for, when the engine holds it for the wanted platform; nothing is fetched. */
   presentImage(admission: Admission, options?: CallOptions): Promise<LocalImage | undefined>;
   /** Tags of the repository that the engine knows, sorted. */

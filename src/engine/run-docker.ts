@@ -74,6 +74,31 @@ export async function runDocker(start: Start, inherited: readonly number[] = [])
   }
 }
 
+/** Runs docker as a child as `runDocker` does, and returns what it printed on stdout as well. */
+export async function observeDocker(start: Start): Promise<{ status: number; stdout: string }> {
+  const signals = holdSignals(start.process);
+  try {
+    const child = spawn(start.docker.path, start.args, {
+      argv0: DOCKER_NAME,
+      stdio: ['inherit', 'pipe', 'inherit'],
+      env: { ...start.env, ...start.docker.addedEnvironment } as NodeJS.ProcessEnv,
+    });
+    signals.forwardTo(child);
+    const chunks: Buffer[] = [];
+    child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
+    const [{ status, signal }] = await Promise.all([
+      ended(child, start.docker),
+      new Promise((resolve) => {
+        child.stdout.once('close', resolve);
+      }),
+    ]);
+    const ending = signal === null ? (status ?? 1) : 128 + constants.signals[signal];
+    return { status: ending, stdout: Buffer.concat(chunks).toString() };
+  } finally {
+    signals.release();
+  }
+}
+
 interface HeldSignals {
   forwardTo(child: ChildProcess): void;
   release(): void;

@@ -192,6 +192,7 @@ export type LocalCode =
   | 'MEMORY_DAMAGED'
   | 'MEMORY_UNWRITABLE'
   | 'MEMORY_NEWER'
+  | 'LEDGER_DAMAGED'
   | 'DISK_FULL'
   | 'FILE_UNREADABLE'
   | 'FILE_UNWRITABLE'
@@ -238,7 +239,8 @@ export type EngineCode =
   | 'ENGINE_BROKEN'
   | 'ENGINE_ERROR'
   | 'ENGINE_TLS'
-  | 'IMAGE_NOT_FOUND';
+  | 'IMAGE_NOT_FOUND'
+  | 'CONTAINER_NOT_FOUND';
 
 export interface EngineErrorDetails extends ErrorDetails<EngineCode> {
   readonly status?: number;

@@ -95,7 +95,9 @@ describe('the flag tables and the recorded trees', () => {
         const spec = table.byName.get(name);
         expect(spec, `${release}: --${name}`).toBeDefined();
         expect(spec?.takesValue, `${release}: --${name}`).toBe(notation.endsWith('='));
-        if (short !== undefined) expect(table.byShort.get(short)).toBe(spec);
+        // One letter can have stood for two names, one after the other.
+        const { takesValue } = spec ?? {};
+        if (short !== undefined) expect(table.byShort.get(short)).toMatchObject({ short, takesValue });
       }
     }
   });

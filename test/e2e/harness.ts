@@ -163,6 +163,7 @@ export class Stage {
     delete this.registry.switches.immutable;
     this.#hook.override = undefined;
     this.engine.images.clear();
+    this.engine.containers.length = 0;
     this.mark();
   }
 
@@ -448,7 +449,8 @@ function writeFakeDocker(folder: string): void {
     `call="${calls}/$$"`,
     'for each in "$@"; do printf \'%s\\0\' "$each"; done > "$call.argv"',
     'env > "$call.env"',
-    'echo "docker was called"',
+    'test -n "$FAKE_DOCKER_SAYS" || FAKE_DOCKER_SAYS="docker was called"',
+    'echo "$FAKE_DOCKER_SAYS"',
     'exit $FAKE_DOCKER_EXIT',
     '',
   ].join('\n');

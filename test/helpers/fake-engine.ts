@@ -26,6 +26,16 @@ export interface FakeImage {
   readonly Os?: string;
 }
 
+export interface FakeContainer {
+  /** 64 hexadecimal digits. */
+  readonly Id: string;
+  readonly Name: string;
+  /** ID of its image, and how that was called. */
+  readonly Image: string;
+  readonly Called: string;
+  readonly Running?: boolean;
+}
+
 /** Answers instead of the fake; returns false to leave the request to it. */
 export type Override = (request: FakeRequest, response: http.ServerResponse) => boolean | Promise<boolean>;
 
@@ -55,6 +65,7 @@ export interface FakeEngine {
   /** What was asked besides GET and HEAD: what could change the engine. */
   changes(): string[];
   readonly images: Map<string, FakeImage>;
+  readonly containers: FakeContainer[];
   stop(): Promise<void>;
 }
 
@@ -65,6 +76,7 @@ export async function startFakeEngine(options: FakeEngineOptions = {}): Promise<
   const socketPath = path.join(folder, 'd.sock');
   const requests: FakeRequest[] = [];
   const images = new Map<string, FakeImage>();
+  const containers: FakeContainer[] = [];
   for (const image of options.images ?? []) {
     for (const name of [image.Id, ...image.RepoTags, ...image.RepoDigests]) images.set(name, image);
   }
@@ -75,6 +87,7 @@ export async function startFakeEngine(options: FakeEngineOptions = {}): Promise<
     response.setHeader('api-version', options.apiVersion ?? '1.45');
     response.setHeader('ostype', 'linux');
     if (options.override !== undefined && (await options.override(request, response))) return;
+    if (answerContainer(request, response, containers)) return;
     answer(request, response, options, images);
   };
   const listener = (incoming: http.IncomingMessage, response: http.ServerResponse): void => {
@@ -100,6 +113,7 @@ export async function startFakeEngine(options: FakeEngineOptions = {}): Promise<
         .filter((each) => each.method !== 'GET' && each.method !== 'HEAD')
         .map((each) => `${each.method} ${each.path}`),
     images,
+    containers,
     stop: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => {
@@ -142,7 +156,25 @@ function answer(
   else sendJson(response, 404, { message: 'page not found' });
 }
 
+/** By name, by ID, or by its beginning. */
+function answerContainer(
+  { method, path: target }: FakeRequest,
+  response: http.ServerResponse,
+  containers: readonly FakeContainer[],
+): boolean {
+  const name = /^\/containers\/([^/?]+)\/json/.exec(target)?.[1];
+  if (method !== 'GET' || name === undefined) return false;
+  const found = containers.find(({ Id, Name }) => Name === name || Id.startsWith(name));
+  if (found === undefined) sendJson(response, 404, { message: `No such container: ${name}` });
+  else {
+    const { Called, Running = false, ...rest } = found;
+    sendJson(response, 200, { ...rest, Config: { Image: Called }, State: { Running } });
+  }
+  return true;
+}
+
 const USUAL_INFO = {
+  ID: 'FAKE:ENGINE',
   ServerVersion: '26.1.5',
   OSType: 'linux',
   Architecture: 'x86_64',
