@@ -2,6 +2,7 @@
  * `dtrust commit`: the real docker makes the image; where the container's image is known here, the new one is noted in
  * the ledger under its ID, and may run.
  */
+import assert from 'node:assert';
 import { assertPositionals } from '../cli/argv.ts';
 import { recordImage } from '../enforce/ledger.ts';
 import type { LocalContainer } from '../engine/local-container.ts';
@@ -22,6 +23,7 @@ export async function run(context: Context): Promise<Outcome> {
     const container = await engine.inspectContainer(name, { signal: context.signal });
     if (container === undefined || !(await isKnown(services, container, name))) return { rest };
     const pinned = rest.map((arg, at) => (at === positionalsAt[0] ? container.id : arg));
+    assert(context.observeDocker !== undefined, 'docker is found before a command that ends in it');
     const { status, stdout } = await context.observeDocker(pinned);
     context.out(stdout);
     if (status === 0) await recordCommit(services, stdout.trim(), container);

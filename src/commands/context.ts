@@ -35,8 +35,11 @@ export interface Context {
   readonly staging?: true;
   /** Aborted with an Interrupted when the process is told to stop. */
   readonly signal: AbortSignal;
-  /** Runs the real docker for this call, with this behind the command, and reads what it prints on stdout. */
-  readonly observeDocker: (rest: readonly string[]) => Promise<Observed>;
+  /**
+   * Runs the real docker for this call, with this behind the command, and reads what it prints on stdout; there for
+   * the commands that end in docker.
+   */
+  readonly observeDocker?: (rest: readonly string[]) => Promise<Observed>;
 }
 
 export interface Observed {

@@ -158,7 +158,6 @@ async function add(folder: string, fault?: Fault): Promise<Outcome> {
     isTerminal: () => false,
     columns: () => 80,
     signal,
-    observeDocker: () => Promise.reject(new Error('no docker is called')),
   };
   const error = await addSigner(context).then(
     () => undefined,
