@@ -71,6 +71,7 @@ export const ENFORCED: readonly CommandGroup[] = [
       'trust rotate',
       'trust threshold',
       'trust accept',
+      'trust allow',
       'trust version',
     ],
   },
@@ -82,7 +83,6 @@ export const NOT_BUILT: readonly RefusedGroup[] = [
     why: 'it is not built yet',
     hint: 'Run `dtrust trust --help` for the commands that there are.',
     commands: [
-      'trust allow',
       'trust explain',
       'trust policy',
       'trust migrate',

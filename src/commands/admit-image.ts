@@ -2,15 +2,17 @@
 import { type AdmittedTag, admitDigest, admitLocal } from '../enforce/admit.ts';
 import { isOwn, loadLedger } from '../enforce/ledger.ts';
 import type { LocalImage } from '../engine/local-image.ts';
+import { hasCode } from '../lib/errors.ts';
 import type { Admission } from '../reference/admission.ts';
 import type { Digest } from '../reference/digest.ts';
 import { type Reference, type Tag, withDefaultTag } from '../reference/reference.ts';
+import { allowedTag } from './allowed-tag.ts';
 import { note } from './context.ts';
 import { entriesFor, ledgerStore, noteUse } from './ledger-of.ts';
 import { nameOrId } from './name-or-id.ts';
 import { explainNoTrustData } from './no-trust-data.ts';
 import type { PullOptions } from './pull.ts';
-import { bringIn, pullBytes, sayWhatIsSigned } from './pull-images.ts';
+import { bringIn, pullAllowed, pullBytes, sayWhatIsSigned } from './pull-images.ts';
 import type { RunOptions } from './run.ts';
 import type { Services } from './services.ts';
 import { signedTag } from './signed-tag.ts';
@@ -36,8 +38,29 @@ export async function admitImage(services: Services, options: RunOptions): Promi
   try {
     return await admitSigned(services, options, tagged);
   } catch (error) {
+    const allowed = hasCode(error, 'NO_TRUST_DATA') && (await admitException(services, options, tagged));
+    if (allowed) return allowed;
     throw await explainNoTrustData(services, tagged, error);
   }
+}
+
+/** A tag without trust data whose digest an exception was made for. */
+async function admitException(
+  services: Services,
+  options: RunOptions,
+  reference: Reference & { readonly tag: Tag },
+): Promise<Admission | undefined> {
+  const { platform, pull, quiet } = options;
+  const found = await allowedTag(services, { reference, platform, mustAsk: pull === 'always' });
+  if (found === undefined) return undefined;
+  const { admission, present } = found;
+  let held = present;
+  if (held === undefined && pull !== 'never') {
+    sayAbsent(services, options, reference);
+    held = await pullAllowed(services, { ...pullOptions(options, reference), quiet }, reference, admission);
+  }
+  await noteUse(services, held, 'allowed', admission.evidence.reference);
+  return admission;
 }
 
 /** An image that the engine holds, by its full ID from here on. */

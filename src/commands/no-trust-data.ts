@@ -41,6 +41,7 @@ async function servedNow(services: Services, reference: Reference): Promise<read
 function waysOn({ repository }: Reference): readonly string[] {
   return [
     `if it is yours, sign it: dtrust push ${repository.familiar}:TAG, or dtrust trust sign ${repository.familiar}:TAG@sha256:DIGEST`,
+    `if nobody signs it, make an exception for exactly these bytes: dtrust trust allow ${repository.familiar}@sha256:DIGEST --reason TEXT --until YYYY-MM-DD`,
     'if its trust data lies in another repository, name that in DTRUST_TRUST_REPOSITORY',
   ];
 }

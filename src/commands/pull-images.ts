@@ -4,13 +4,15 @@ import { verifyManifest } from '../enforce/manifest-check.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { LocalImage } from '../engine/local-image.ts';
 import { createProgress, type Progress, quietProgress } from '../engine/progress.ts';
-import { NetworkError, RegistryError, TrustError } from '../lib/errors.ts';
+import { localName } from '../engine/pull.ts';
+import { hasCode, NetworkError, RegistryError, TrustError } from '../lib/errors.ts';
 import { escapeShort } from '../lib/escape.ts';
 import type { Admission } from '../reference/admission.ts';
 import type { Digest } from '../reference/digest.ts';
 import { isReservedTag, isTag, type Reference, type Tag } from '../reference/reference.ts';
 import { registryAuthHeader } from '../settings/credentials.ts';
 import type { VerifiedCollection } from '../trust/collection.ts';
+import { allowedTag } from './allowed-tag.ts';
 import { byNaturalOrder } from './natural-order.ts';
 import { explainNoTrustData } from './no-trust-data.ts';
 import { openFor, printWarnings, sourceFor } from './open-collection.ts';
@@ -30,7 +32,14 @@ export async function pullTag(
   reference: Reference & { readonly tag: Tag },
 ): Promise<void> {
   const { repository, tag } = reference;
-  const [collection, engine] = await openBesideEngine(services, reference, options);
+  let ready: Ready;
+  try {
+    ready = await openBesideEngine(services, reference, options);
+  } catch (error) {
+    if (hasCode(error, 'NO_TRUST_DATA') && (await pullException(services, options, reference))) return;
+    throw await explainNoTrustData(services, reference, error);
+  }
+  const [collection, engine] = ready;
   printWarnings(services, collection);
   const admitted = await admitTag(collection, repository, tag, options.platform);
   await pullAdmitted(services, engine(), options, admitted, { index: 1, count: 1, collection });
@@ -38,8 +47,15 @@ export async function pullTag(
 
 /** Every tag that is signed, in order; the first failure ends it. */
 export async function pullAllTags(services: Services, options: PullOptions): Promise<void> {
-  const { repository } = options.reference;
-  const [collection, engine] = await openBesideEngine(services, options.reference, options);
+  const { reference } = options;
+  const { repository } = reference;
+  let ready: Ready;
+  try {
+    ready = await openBesideEngine(services, reference, options);
+  } catch (error) {
+    throw await explainNoTrustData(services, reference, error);
+  }
+  const [collection, engine] = ready;
   printWarnings(services, collection);
   const prefix = `${repository.canonical}:`;
   const signed = (await collection.listTargets())
@@ -99,7 +115,7 @@ async function openBesideEngine(
     return engine;
   });
   const [opened, connected] = await Promise.allSettled([opening, connecting]);
-  if (opened.status === 'rejected') throw await explainNoTrustData(services, reference, opened.reason);
+  if (opened.status === 'rejected') throw opened.reason;
   const engine = () => {
     if (connected.status === 'rejected') throw connected.reason;
     return connected.value;
@@ -155,6 +171,39 @@ export async function bringIn(
   const { repository } = options.reference;
   await verifyManifest(await services.registry(), repository, digest, target, signal);
   return await pullBytes(services, engine, options, admission);
+}
+
+/** Fetches what an exception was made for, and names it. */
+export async function pullAllowed(
+  services: Services,
+  options: PullOptions,
+  { repository, tag }: Reference & { readonly tag: Tag },
+  admission: Admission,
+): Promise<LocalImage> {
+  const engine = await services.engine();
+  const held = await pullBytes(services, engine, options, admission);
+  const pinned = localName(admission);
+  if (!options.quiet) services.context.err(`Tagging ${pinned} as ${repository.familiar}:${tag}\n`);
+  await engine.tag(pinned, repository, tag, { signal: services.context.signal });
+  return held;
+}
+
+/** Pulls a tag without trust data whose digest in the registry an exception was made for; false where there is none. */
+async function pullException(
+  services: Services,
+  options: PullOptions,
+  reference: Reference & { readonly tag: Tag },
+): Promise<boolean> {
+  const { platform } = options;
+  const found = await allowedTag(services, { reference, platform, mustAsk: true });
+  if (found === undefined) return false;
+  const { repository, tag } = reference;
+  const name = `${repository.familiar}:${tag}`;
+  if (found.present?.repoTags.includes(name) !== true) {
+    await pullAllowed(services, options, reference, found.admission);
+  }
+  services.context.out(`${repository.canonical}:${tag}\n`);
+  return true;
 }
 
 /** Fetches what an admission stands for. */

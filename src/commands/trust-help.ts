@@ -20,6 +20,7 @@ const COMMANDS: readonly (readonly [path: string, summary: string])[] = [
   ['rotate signer', 'Put new keys of a signer in the place of those he has'],
   ['rotate --recover', 'After a theft, replace every key that can publish'],
   ['threshold', 'Say how many keys must sign the root, or what is released'],
+  ['allow', 'Let a digest that nobody signed be used under its tag, for a while'],
   ['accept', 'Let an image of this engine run that nobody signed'],
   ['version', 'Print the version of dtrust'],
   ['key generate', 'Make a key pair for signing'],

@@ -2,11 +2,13 @@
  * Whether a container may be started: its image was decided on when dtrust made it, comes from here, or is signed now
  * under the name that the container was made from.
  */
-import { isOwn, type LedgerEntry } from '../enforce/ledger.ts';
+import type { Exception } from '../enforce/exceptions.ts';
+import type { LedgerEntry } from '../enforce/ledger.ts';
 import type { LocalContainer } from '../engine/local-container.ts';
 import { EngineError, UsageError } from '../lib/errors.ts';
 import { escapeShort } from '../lib/escape.ts';
 import { parseReference, withDefaultTag } from '../reference/reference.ts';
+import { currentExceptions, sayAllowed } from './allowed-tag.ts';
 import { entriesFor } from './ledger-of.ts';
 import type { Services } from './services.ts';
 import { signedNow, type Under, unverified } from './vouched-image.ts';
@@ -36,7 +38,7 @@ export async function verifyContainer(
   name: string,
 ): Promise<void> {
   const entries = await entriesFor(services, container.imageId);
-  if (entries.some(vouches)) return;
+  if (entries.some((entry) => vouches(services, entry))) return;
   const engine = await services.engine();
   const image = await engine.inspectImage(container.imageId, { signal: services.context.signal });
   if (image?.id !== container.imageId) throw gone(container, name);
@@ -45,8 +47,13 @@ export async function verifyContainer(
   if (admission === undefined) throw unverified(image, tried, name);
 }
 
-function vouches(entry: LedgerEntry): boolean {
-  return isOwn(entry) || entry.why === 'verified' || entry.why === 'named';
+/** An exception counts for as long as it lasts, also for containers that were made under it. */
+function vouches(services: Services, entry: LedgerEntry): boolean {
+  if (entry.why !== 'allowed') return true;
+  const isFor = ({ repository, digest }: Exception) => entry.reference === `${repository}@${digest}`;
+  const exception = currentExceptions(services).find(isFor);
+  if (exception !== undefined) sayAllowed(services, entry.reference, exception);
+  return exception !== undefined;
 }
 
 /** The name that the container was made from; undefined for an ID, which names no repository. */

@@ -49,9 +49,7 @@ export async function signedNow(
   under: Under | undefined,
   tried: string[],
 ): Promise<Admission | undefined> {
-  const places = placesOf(image).filter(
-    ({ repository }) => under === undefined || repository.canonical === under.repository.canonical,
-  );
+  const places = placesOf(image, under);
   for (const { repository, digest } of places.slice(0, MOST_REPOSITORIES)) {
     try {
       const target = await askSource(services, {
@@ -77,7 +75,15 @@ interface Place {
 }
 
 /** Repositories with the digest that this image has there. */
-function placesOf({ store, id, repoDigests }: LocalImage): readonly Place[] {
+function placesOf(image: LocalImage, under: Under | undefined): readonly Place[] {
+  const { store, id } = image;
+  if (under === undefined) return namedPlaces(image);
+  // There the ID is the digest in every repository, whatever names the image still has.
+  if (store === 'containerd') return [{ repository: under.repository, digest: id }];
+  return namedPlaces(image).filter(({ repository }) => repository.canonical === under.repository.canonical);
+}
+
+function namedPlaces({ store, id, repoDigests }: LocalImage): readonly Place[] {
   return repoDigests.flatMap((name): Place[] => {
     try {
       const { repository, digest } = parseReference(name);

@@ -82,6 +82,22 @@ export function admitDigest(
   });
 }
 
+/** The admission of a digest that an exception was made for, under the tag that stands for it. */
+export function admitAllowed(
+  repository: Repository,
+  tag: Tag,
+  digest: Digest,
+  platform: Platform | undefined,
+): Admission {
+  return sealAdmission({
+    fetch: { kind: 'digest', repository, digest },
+    tagAs: tag,
+    ...(platform === undefined ? {} : { platform }),
+    why: 'allowed',
+    evidence: { reference: `${repository.canonical}@${digest}` },
+  });
+}
+
 /** The admission of an image that the engine holds and that the ledger names. */
 export function admitLocal(id: Digest, reference: string): Admission {
   return sealAdmission({ fetch: { kind: 'imageId', id }, why: 'local', evidence: { reference } });
