@@ -3,9 +3,10 @@
  * publish, whatever has been published with it since.
  *
  * What is served is built upon when it verifies, with versions that go on from what was good; nothing of it is
- * remembered before it is replaced. When it does not verify, the newest state that is known here takes its place.
+ * remembered before it is replaced. When it does not verify, or lists roles that nobody can have, the newest state that is
+ * known here takes its place.
  */
-import { hasCode, KeyError, TrustError } from '../lib/errors.ts';
+import { KeyError, TrustError } from '../lib/errors.ts';
 import { escapeShort } from '../lib/escape.ts';
 import type { VerifiedCollection } from '../trust/collection.ts';
 import type { Edit } from '../trust/core/editor.ts';
@@ -19,8 +20,9 @@ import { goodVersions } from './good-versions.ts';
 import { forgetLost } from './lost-update.ts';
 import { type NextKey, nextRepositoryKey, notePublished } from './next-key.ts';
 import type { PublishTools } from './prepare.ts';
-import { inPlaceOf } from './restore.ts';
+import { inPlaceOf, isAboutWhatIsServed } from './restore.ts';
 import { assertNobodysKey, signerNamed } from './signers-keys.ts';
+import { stateSeenBefore } from './state-seen-before.ts';
 
 /** New keys by the signer's name. */
 export type NewSignerKeys = ReadonlyMap<string, readonly PublicKey[]>;
@@ -72,26 +74,52 @@ function recoveringTools(tools: PublishTools): PublishTools {
     versionJump: 'unsafe-ignored' as const,
   };
   const read = openForPublishing(editOptions);
-  return { ...tools, editOptions, recovering: { open: () => openOrKnown(tools, read) } };
+  const said = new Set<string>();
+  // It is read several times; what is said of it, once.
+  const say = (line: string) => {
+    if (!said.has(line)) tools.say(line);
+    said.add(line);
+  };
+  return { ...tools, editOptions, recovering: { open: () => openOrKnown(tools, read, say) } };
 }
 
 /** What is served, where all of it can be built upon; else what is known here, in its place. */
 async function openOrKnown(
   tools: PublishTools,
   read: () => Promise<PublishBase | undefined>,
+  say: (line: string) => void,
 ): Promise<PublishBase | undefined> {
-  const { editOptions, source, signal } = tools;
+  const { source, signal } = tools;
   try {
     // While others publish, what is served can be refused for a moment: that is nothing to replace.
     const base = await openSettled(read, tools);
     await base?.verified.loadAll();
     return base;
   } catch (error) {
-    if (!(error instanceof TrustError) || hasCode(error, 'PUBLISH_CONFLICT')) throw error;
-    const known = openRemembered({ ...editOptions, versionJump: 'unsafe-ignored' }, 'fetched');
+    if (!isAboutWhatIsServed(error)) throw error;
+    const known = await stateKnown(tools);
     const digest = known && (await source.headState(signal));
     if (known === undefined || digest === undefined) throw error;
+    const version = known.trusted.timestamp?.signed.version;
+    say(
+      `warning: what is served cannot be built upon (${error.code}): timestamp version ${version}, which is known here, takes its place`,
+    );
     return inPlaceOf(digest, known);
+  }
+}
+
+/** The newest state known here of which nothing is missing. */
+async function stateKnown(tools: PublishTools): Promise<VerifiedCollection | undefined> {
+  const options = { ...tools.editOptions, versionJump: 'unsafe-ignored' as const };
+  const known = openRemembered(options, 'fetched');
+  const remembered = rememberedOf(tools);
+  if (known === undefined || remembered === undefined) return undefined;
+  try {
+    await known.loadAll();
+    return known;
+  } catch (error) {
+    if (!(error instanceof TrustError)) throw error;
+    return await stateSeenBefore({ ...tools, editOptions: options }, known, remembered);
   }
 }
 

@@ -130,7 +130,7 @@ export function inPlaceOf(digest: Digest, known: VerifiedCollection): PublishBas
  * Whether a refusal says that what is served is no good. A state that is far ahead of this machine is valid, and so are
  * those that others are writing right now: what they published would be lost.
  */
-function isAboutWhatIsServed(error: unknown): error is TrustError {
+export function isAboutWhatIsServed(error: unknown): error is TrustError {
   return error instanceof TrustError && !hasCode(error, 'VERSION_JUMP', 'PUBLISH_CONFLICT');
 }
 

@@ -228,7 +228,8 @@ export function asItIsNow(memory: Memory): Memory {
   };
 }
 
-function nothingKnown(memory: Memory): Memory {
+/** A memory of nothing, to which nothing is added. */
+export function nothingKnown(memory: Memory): Memory {
   return {
     ...asItIsNow(memory),
     collectionOf: (repository) => memory.collectionOf(repository),

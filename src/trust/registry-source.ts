@@ -33,6 +33,8 @@ export interface RegistrySourceOptions {
 export interface RegistrySource extends PublishingSource {
   readonly kind: 'registry';
   readonly repository: Repository;
+  /** A state by its digest, whatever the tag points at; undefined when the registry has it no more. */
+  fetchStateNamed(digest: Digest, signal?: AbortSignal): Promise<SourceState | undefined>;
   /** Stores the manifest of a state by its digest, under no tag: what a PUT costs here, before it counts. */
   storeUntagged(files: ReadonlyMap<string, Uint8Array>, signal?: AbortSignal): Promise<void>;
 }
@@ -75,9 +77,17 @@ class OciSource implements RegistrySource {
     return (await this.#client.getManifest(this.repository, this.#form.tag, options))?.digest;
   }
 
-  async fetchState(signal?: AbortSignal): Promise<SourceState | undefined> {
+  fetchState(signal?: AbortSignal): Promise<SourceState | undefined> {
+    return this.#fetch(this.#form.tag, signal);
+  }
+
+  fetchStateNamed(digest: Digest, signal?: AbortSignal): Promise<SourceState | undefined> {
+    return this.#fetch(digest, signal);
+  }
+
+  async #fetch(reference: Tag | Digest, signal?: AbortSignal): Promise<SourceState | undefined> {
     try {
-      const fetched = await this.#client.getManifest(this.repository, this.#form.tag, {
+      const fetched = await this.#client.getManifest(this.repository, reference, {
         maxBytes: MAX_STATE_BYTES,
         ...(signal === undefined ? {} : { signal }),
       });
