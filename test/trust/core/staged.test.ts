@@ -134,6 +134,29 @@ describe('protocol 4.6: a change that one machine cannot sign', () => {
     verifyFiles(done, { prior: later });
   });
 
+  it('protocol 2.6: a signer is taken away by two, one of several as well as the last one', async () => {
+    const state = await begun();
+    const signers = [root, second, repository, online];
+    const keys = [STRANGER_KEY.publicKey];
+    const dev = 'docker.io/acme/app:dev-*';
+    const bob = { kind: 'addSigner', name: 'bob', keys, paths: [dev] } as const;
+    const both = await edit(state, [put('1.0'), addAlice, bob], { signers });
+    const terms = { signers: [online], nowMs: NOW };
+    for (const [name, before] of [
+      ['bob', both],
+      ['alice', await edit(both, [{ kind: 'removeSigner', name: 'bob' }], { signers })],
+    ] as const) {
+      const partly = await staged(before, [{ kind: 'removeSigner', name }], [root, repository]);
+      const done = await completeStaged(before, await signStaged(await view(before, partly), [third]), terms);
+      expect(done.trusted.root.signed.version).toBe(before.trusted.root.signed.version + 1);
+      const listed = done.trusted.targets()?.signed.delegations?.roles.has(`targets/${name}` as RoleName);
+      expect(listed ?? false).toBe(false);
+      const role = name === 'alice' ? 'targets' : RELEASES;
+      expect(found(done, '1.0')).toBe(shown(role, 'manifest 1.0'));
+      verifyFiles(done, { prior: before });
+    }
+  });
+
   it('a released role that takes two signers: one stages a tag, the other one signs it', async () => {
     const state = await begun(1);
     const withTwo = await edit(state, [addAlice], { signers: [root, repository, online] });
