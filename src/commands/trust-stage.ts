@@ -71,7 +71,7 @@ async function stage(context: Context): Promise<Outcome> {
     if (path.startsWith('trust rotate')) {
       note(
         context,
-        `once it is published, run \`dtrust ${path}\` again here: this machine then uses the new key`,
+        `once it is published, run \`dtrust trust ${escapeShort(rest.join(' '))}\` here: this machine then uses the new key`,
       );
     }
     return 0;

@@ -16,6 +16,7 @@ import { fileReplaced, type StagedState } from '../trust/core/staged.ts';
 import { completeStaged, type StagedView, signStaged, viewStaged } from '../trust/core/staged-view.ts';
 import type { TrustedMetadata } from '../trust/core/trusted-metadata.ts';
 import { openForPublishing, publish } from '../trust/publisher.ts';
+import { openSettled } from '../trust/settled.ts';
 import { describeKeys, keysListed } from '../trust/signers.ts';
 import type { StagedStore } from '../trust/staged-store.ts';
 import { openCollection } from '../trust/updater.ts';
@@ -36,7 +37,7 @@ export interface FoundStaged {
  */
 export async function findStaged(tools: PublishTools, store: StagedStore): Promise<FoundStaged> {
   const { repository, clock, signal } = tools;
-  const collection = await openCollection(tools.editOptions);
+  const collection = await openSettled(() => openCollection(tools.editOptions), tools);
   const current = { trusted: collection.trusted, files: await collection.loadAll() };
   const record = await store.read(signal);
   if (record?.kind !== 'waiting') throw absent(tools, 'nothing waits for signatures');
@@ -189,10 +190,11 @@ async function publishStaged(
   signers: readonly Signer[],
 ): Promise<VerifiedCollection> {
   const { source, editOptions, journal, clock, random, signal } = tools;
+  const read = openForPublishing(editOptions);
   try {
     await publish({
       source,
-      open: openForPublishing(editOptions),
+      open: () => openSettled(read, tools),
       build: async (base, { turnSeconds, highestVersions }) => {
         if (base === undefined) throw conflict(tools);
         const current = { trusted: base.trusted, files: await base.loadAll() };
@@ -210,14 +212,14 @@ async function publishStaged(
     const isMoved = error instanceof TrustError && error.code === 'STAGED_OUTDATED';
     if (!isMoved || !(await isPublishedNow(tools, view.state))) throw error;
   }
-  const seen = await openCollection(tools.clientOptions);
+  const seen = await openSettled(() => openCollection(tools.clientOptions), tools);
   const files = await seen.loadAll();
   if (!isPublished({ trusted: seen.trusted, files }, view.state)) throw conflict(tools);
   return seen;
 }
 
 async function isPublishedNow(tools: PublishTools, state: StagedState): Promise<boolean> {
-  const seen = await openCollection(tools.editOptions);
+  const seen = await openSettled(() => openCollection(tools.editOptions), tools);
   return isPublished({ trusted: seen.trusted, files: await seen.loadAll() }, state);
 }
 

@@ -146,6 +146,10 @@ describe('protocol 4.6: a root that takes keys of three', () => {
     await carol.succeed(['trust', 'cosign', '--digest', id, name]);
     await owner.succeed(['trust', 'cosign', '--digest', id, name]);
     expect(await team.listed(owner, 'of-three')).toMatchObject([{ Name: 'alice' }]);
+
+    const raised = await owner.succeed(['trust', 'stage', 'threshold', 'root', '3', name]);
+    expect(raised.stdout).toContain('  root: 2 of 3 keys -> 3 of 3 keys\n');
+    expect(raised.stdout).toMatch(/Missing: root needs 1 more of: .*\nMissing: root needs 2 more of: /);
   });
 
   it('two who sign at one moment lose neither signature', async () => {

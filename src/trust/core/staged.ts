@@ -5,12 +5,15 @@
  * Here it is made from edits, told apart from others by its ID, and signed. Nothing in this file decides whether a
  * staged state is any good: staged-view.ts does.
  */
+
+import { TrustError } from '../../lib/errors.ts';
 import type { JsonObject, JsonValue } from '../../lib/strict-json.ts';
 import { canonicalJson, serialiseJson } from './canonical-json.ts';
 import { Draft } from './draft.ts';
 import { applyEdits } from './editor.ts';
 import type { CurrentState, Edit, EditOptions } from './edits.ts';
 import type { KeyId } from './keys.ts';
+import { MAX_VERSION_JUMP } from './limits.ts';
 import { parseSignedJson, type RoleName } from './metadata.ts';
 import type { Signer } from './signer.ts';
 import type { TrustedMetadata } from './trusted-metadata.ts';
@@ -45,7 +48,8 @@ export type Signatures = ReadonlyMap<KeyId, string>;
 /**
  * The roles that these edits change, signed by those of their keys that are here.
  *
- * @throws KeyError, TrustError as `editCollection`, but for missing keys
+ * @throws KeyError, TrustError as `editCollection`, but for missing keys; TrustError VERSION_JUMP for a recovery from
+ * versions that were used up
  */
 export async function stageEdits(
   current: CurrentState,
@@ -55,6 +59,7 @@ export async function stageEdits(
   const draft = new Draft(current);
   const terms = { ...options, partly: true };
   applyEdits(draft, edits, terms);
+  verifyNoneRanAway(draft);
   const roles = new Map<StagedRoleName, StagedRole>();
   for (const [role, { version, bytes }] of await writeChanged(draft, terms)) {
     const replaces = fileReplaced(current.trusted, role);
@@ -62,6 +67,30 @@ export async function stageEdits(
   }
   const collection = current.trusted.collection;
   return { state: { collection, roles }, warnings: draft.warnings };
+}
+
+/**
+ * protocol 2.5: after versions were used up, the state that a recovery is built on is refused by every other machine,
+ * and what it forgets is said in the snapshot, which is not staged.
+ */
+function verifyNoneRanAway({ base, goodVersions, forgotten }: Draft): void {
+  const timestamp = base?.trusted.timestamp?.signed;
+  if (timestamp === undefined || goodVersions === undefined) return;
+  const most = (role: string) => (goodVersions.get(role) ?? 0) + MAX_VERSION_JUMP;
+  const isFine = timestamp.version <= most('timestamp') && timestamp.snapshot.version <= most('snapshot');
+  if (isFine && forgotten.size === 0) return;
+  throw new TrustError({
+    code: 'VERSION_JUMP',
+    message: `a recovery from versions that were used up cannot be signed in turn: other machines refuse timestamp version ${timestamp.version}`,
+    attack: 'fast-forward',
+    spec: 'protocol 4.6',
+    role: 'timestamp',
+    expected: `at most ${most('timestamp')}`,
+    found: `${timestamp.version}`,
+    hints: [
+      'Bring enough root keys to one machine: dtrust trust key load FILE, then dtrust trust rotate --recover',
+    ],
+  });
 }
 
 /** The current file of a role; undefined where there is none. */

@@ -206,6 +206,30 @@ describe('protocol 2.5: a staged root that takes an online key away', () => {
     verifyFiles(recovered, { prior: state });
   });
 
+  it('a recovery is signed in turn, unless versions were used up: then other machines refuse what it is built on', async () => {
+    const state = await begun();
+    const recovery = (timestamp: number) =>
+      ({
+        kind: 'recover',
+        onlineKey: ALICE_KEY.publicKey,
+        gone: [ONLINE_KEY.publicKey],
+        signers: [],
+        goodVersions: new Map([
+          ['timestamp', timestamp],
+          ['snapshot', timestamp],
+          ['targets', 1],
+        ]),
+      }) as const;
+    const partly = await staged(state, [recovery(1)], [root, repository]);
+    const done = await completeStaged(state, await signStaged(await view(state, partly), [second]), {
+      signers: [alice],
+      nowMs: NOW,
+    });
+    verifyFiles(done, { prior: state });
+    const far = await edit(state, [], { highestVersions: new Map([['timestamp', 5000]]) });
+    await rejectsCode(staged(far, [recovery(1)], [root, repository]), TrustError, 'VERSION_JUMP');
+  });
+
   it('is outdated when the room is used up', async () => {
     const one = { kind: 'addKey', role: 'timestamp', key: ALICE_KEY.publicKey } as const;
     let state = await edit(await begun(), [one], { signers: [root, second, repository, online] });
