@@ -12,7 +12,7 @@ import { type Daemon, startDaemon } from '../peers/daemon.ts';
 import { PeerMissing } from '../peers/debian.ts';
 import { type RunningEngine, startEngine } from '../peers/engine.ts';
 import { buildImage, imageArchive } from '../peers/images.ts';
-import { dockerCli, notaryProgram, type Program } from '../peers/programs.ts';
+import { busyboxBytes, dockerCli, notaryProgram, type Program } from '../peers/programs.ts';
 import { rawRequest } from '../peers/raw-http.ts';
 import { type RunningRegistry, startRegistry } from '../peers/registry.ts';
 import type { Command } from './measure.ts';
@@ -45,6 +45,8 @@ export interface Setting {
   /** Docker with content trust on. */
   trusting(...args: readonly string[]): Command;
   load(name: string, text: string): Promise<void>;
+  /** The same for an image that can be run, and does nothing. */
+  loadRunnable(name: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -195,6 +197,11 @@ export async function makeSetting(): Promise<Setting> {
           ...trust,
         };
         return { file: contentTrust.cli.path, args, env };
+      },
+      loadRunnable: async (name) => {
+        const bytes = await busyboxBytes();
+        const files = [{ path: 'bin/busybox', bytes, mode: 0o755 }];
+        await engine.load(imageArchive(buildImage({ files, command: ['/bin/busybox', 'true'] }), [name]));
       },
       load: async (name, text) => {
         const image = buildImage({ files: [{ path: 'message', bytes: Buffer.from(text) }] });

@@ -49,7 +49,7 @@ export async function signedNow(
   under: Under | undefined,
   tried: string[],
 ): Promise<Admission | undefined> {
-  const places = placesOf(image, under);
+  const places = placesOf(await withStore(services, image), under);
   for (const { repository, digest } of places.slice(0, MOST_REPOSITORIES)) {
     try {
       const target = await askSource(services, {
@@ -67,6 +67,15 @@ export async function signedNow(
     }
   }
   return undefined;
+}
+
+/**
+ * An image's own description tells its store only in part, and on containerd's store other digests than the ID stand for
+ * other images: there the engine's word counts.
+ */
+async function withStore(services: Services, image: LocalImage): Promise<LocalImage> {
+  const { store } = await (await services.engine()).info({ signal: services.context.signal });
+  return store === 'containerd' ? { ...image, store } : image;
 }
 
 interface Place {

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { sendJson } from '../helpers/fake-engine.ts';
 import { RepositorySimulator } from '../helpers/repository-simulator.ts';
 import { dockerCalls, type Machine, openStage, refused, type Stage, type StoredImage } from './harness.ts';
 
@@ -202,6 +203,22 @@ describe('an image by its ID', () => {
     });
     expect(dockerCalls(stage)).toEqual([]);
   });
+});
+
+test('an image by its ID: on a containerd store another digest than the ID is another image, however it is described', async () => {
+  stage.override((request, response) => {
+    if (request.path !== '/info') return false;
+    const DriverStatus = [['driver-type', 'io.containerd.snapshotter.v1']];
+    sendJson(response, 200, { ID: FAKE_ID, OSType: 'linux', Architecture: 'x86_64', DriverStatus });
+    return true;
+  });
+  stage.engine.images.set(strange.id, { Id: strange.id, RepoTags: [], RepoDigests: [pinned] });
+  await refused(machine, ['run', strange.id], { code: 'IMAGE_UNVERIFIED', status: 125 });
+  await refused(machine, ['start', container('a', strange, `${name}:1.0`)], {
+    code: 'IMAGE_UNVERIFIED',
+    mayChange: /trust/,
+  });
+  expect(dockerCalls(stage)).toEqual([]);
 });
 
 describe('dtrust start', () => {
