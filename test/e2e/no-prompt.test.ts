@@ -86,6 +86,13 @@ const ASKING: readonly Asking[] = [
     answer: /trust revoke --yes/,
     onTerminal: true,
   },
+  {
+    command: 'trust accept',
+    args: () => ['trust', 'accept', `${name('new')}:1.0`],
+    code: 'PROMPT_UNAVAILABLE',
+    answer: /trust accept sha256:/,
+    onTerminal: true,
+  },
   { command: 'trust refresh', ...LOCKED, args: () => ['trust', 'refresh', name()] },
   {
     command: 'trust restore',
@@ -162,6 +169,7 @@ const ASKING: readonly Asking[] = [
 
 /** Commands without a question. */
 const NEVER = [
+  ...['start', 'restart', 'commit', 'trust allow'],
   ...['trust', 'trust key', 'trust pin', 'trust signer', 'trust version'],
   ...['trust key list', 'trust pin add', 'trust pin list', 'trust pin remove'],
 ];
