@@ -11,7 +11,7 @@ import type { Edit, TargetEntry } from '../trust/core/editor.ts';
 import { isSameKey } from '../trust/core/keys.ts';
 import { signingKeys } from '../trust/core/role-keys.ts';
 import type { TargetFound } from '../trust/core/search.ts';
-import { type SignerRole, signedBy } from '../trust/signers.ts';
+import { type SignerRole, signedBy, signersOf } from '../trust/signers.ts';
 import { signerNamed } from './signers-keys.ts';
 
 export type TagDecision =
@@ -28,6 +28,8 @@ export interface Leaving {
   readonly signer: SignerRole;
   readonly own: readonly TargetFound[];
   readonly others: readonly TargetFound[];
+  /** What other signers list in their own roles, as `nameOf` writes it. */
+  readonly listedByOthers: ReadonlySet<string>;
 }
 
 /** @throws KeyError KEY_NOT_LISTED; as `listTargets` and `loadAll` */
@@ -35,8 +37,19 @@ export async function leavingSigner(collection: VerifiedCollection, name: string
   const signer = signerNamed(collection, name);
   const released = await collection.listTargets();
   await collection.loadAll();
-  const own = signedBy(collection.trusted, signer, released);
-  return { signer, own, others: released.filter((target) => !own.includes(target)) };
+  const { trusted } = collection;
+  const own = signedBy(trusted, signer, released);
+  const listedByOthers = new Set(
+    signersOf(trusted)
+      .filter(({ role }) => role !== signer.role)
+      .flatMap(({ role }) => [...(trusted.targets(role)?.signed.targets ?? [])])
+      .map(([path, { sha256 }]) => nameOf({ path, sha256: `sha256:${sha256}` })),
+  );
+  return { signer, own, others: released.filter((target) => !own.includes(target)), listedByOthers };
+}
+
+function nameOf({ path, sha256 }: Pick<TargetFound, 'path' | 'sha256'>): string {
+  return `${path} ${sha256}`;
 }
 
 /**
@@ -92,7 +105,8 @@ export function editsFor(
 
 /**
  * What was decided on is what is published upon. [While the owner reads the question, the one who is to go signs
- * another digest for a tag that the owner then keeps.]
+ * another digest for a tag that the owner then keeps; or he writes one into `targets/releases`, which his key may sign,
+ * and leaves it out of his own role: the owner would sign it anew for good.]
  *
  * @throws TrustError PUBLISH_CONFLICT; KeyError KEY_NOT_LISTED
  */
@@ -102,14 +116,28 @@ export async function verifyStillSigned(base: VerifiedCollection, shown: Leaving
   const after = new Map(now.own.map(({ path, sha256 }) => [path, sha256]));
   const paths = new Set([...before.keys(), ...after.keys()]);
   const changed = [...paths].filter((path) => before.get(path) !== after.get(path));
+  changed.push(...hisPerhaps(now, shown).filter((path) => !paths.has(path)));
   if (changed.length === 0) return;
   throw new TrustError({
     code: 'PUBLISH_CONFLICT',
-    message: `what ${escapeShort(shown.signer.name)} signed last has changed since it was shown: ${escapeShort(changed.join(', '))}`,
+    message: `what ${escapeShort(shown.signer.name)} signed last, or could have signed, has changed since it was shown: ${escapeShort(changed.join(', '))}`,
     spec: 'protocol 2.6',
     reference: base.repository.canonical,
     hints: ['Nothing was published. Run the command again: it shows what is signed now.'],
   });
+}
+
+/** Released entries that are new or others than were shown, and that no other signer has listed as his since then. */
+function hisPerhaps(now: Leaving, shown: Leaving): readonly string[] {
+  const before = new Set([...shown.own, ...shown.others].map(nameOf));
+  return now.others
+    .filter(({ role }) => role === RELEASES)
+    .filter((target) => !before.has(nameOf(target)))
+    .filter((target) => {
+      const name = nameOf(target);
+      return !now.listedByOthers.has(name) || shown.listedByOthers.has(name);
+    })
+    .map(({ path }) => path);
 }
 
 /** Whoever may sign releases can write any entry into it; which ones he wrote only his own role says. */

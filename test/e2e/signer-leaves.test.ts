@@ -224,7 +224,7 @@ describe.skipIf(!hasScript())('on a terminal', () => {
     const byAlice = team.trustTag('meanwhile');
     run.type('k\r');
     expect(await run.shown()).toMatch(
-      /has changed since it was shown: \S+:2\.0 \(PUBLISH_CONFLICT\)[\s\S]*status=1/,
+      /, has changed since it was shown: \S+:2\.0 \(PUBLISH_CONFLICT\)[\s\S]*status=1/,
     );
     expect(team.trustTag('meanwhile')).toBe(byAlice);
     const again = onTerminal(removing(name));

@@ -1,0 +1,108 @@
+/** What a signer who is to be removed (protocol 2.6) writes while the owner decides on his tags. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { PrivateKey } from '../../src/keys/private-key.ts';
+import type { JsonValue } from '../../src/lib/strict-json.ts';
+import { leavingSigner, verifyStillSigned } from '../../src/publish/leaving-signer.ts';
+import { RELEASES } from '../../src/trust/core/delegations.ts';
+import { Draft } from '../../src/trust/core/draft.ts';
+import { type Edit, editCollection } from '../../src/trust/core/editor.ts';
+import type { CurrentState } from '../../src/trust/core/edits.ts';
+import { writeChanged, writeState } from '../../src/trust/core/write-state.ts';
+import { type Begun, type CommandWorld, entry, openWorld } from './command-world.ts';
+
+let world: CommandWorld;
+let count = 0;
+
+beforeAll(async () => {
+  world = await openWorld();
+});
+afterAll(() => world.close());
+
+/** A repository with tag 1.0 of the owner's, in which alice and bob may sign. */
+async function scene() {
+  count += 1;
+  const repository = `acme/leaving-${count}`;
+  const home = world.home();
+  const [alice, bob] = [await world.keyPair(home, 'alice'), await world.keyPair(home, 'bob')];
+  const begun = await world.begin(home, repository, [
+    { kind: 'addSigner', name: 'alice', keys: [alice.key.publicKey] },
+    { kind: 'addSigner', name: 'bob', keys: [bob.key.publicKey] },
+  ]);
+  return { repository, begun, alice: alice.key, bob: bob.key };
+}
+
+/** An entry in the released role and nowhere else: what no dtrust writes for a signer, and his key can sign. */
+async function inReleasesAlone(
+  begun: Begun,
+  key: PrivateKey,
+  tag: string,
+  sha256: string,
+  { online }: Partial<Begun> = {},
+) {
+  const collection = await world.open(begun);
+  const current: CurrentState = { trusted: collection.trusted, files: await collection.loadAll() };
+  const draft = new Draft(current);
+  const { path, lengthBytes, mediaType } = entry(begun.name, tag);
+  draft.putEntry(
+    RELEASES,
+    path,
+    new Map<string, JsonValue>([
+      ['length', lengthBytes],
+      ['hashes', new Map([['sha256', sha256]])],
+      ['custom', new Map([['mediaType', mediaType]])],
+    ]),
+  );
+  const options = { signers: online === undefined ? [key] : [key, online], nowMs: Date.now() };
+  return await writeState(draft, options, await writeChanged(draft, options));
+}
+
+async function signedBy(begun: Begun, key: PrivateKey, edit: Edit) {
+  const collection = await world.open(begun);
+  const current = { trusted: collection.trusted, files: await collection.loadAll() };
+  return await editCollection(current, [edit], { signers: [key], nowMs: Date.now() });
+}
+
+const EVIL = 'e1'.repeat(32);
+
+describe('protocol 2.6: what changes while the owner decides', () => {
+  test.each(['1.0', '9.9'])(
+    'an entry for %s that he writes into targets/releases, and hides from his own role, is not signed anew',
+    async (tag) => {
+      const { repository, begun, alice } = await scene();
+      const shown = await leavingSigner(await world.open(begun), 'alice');
+      await world.publish(repository, await inReleasesAlone(begun, alice, tag, EVIL));
+      const base = await world.open(begun);
+      const found = (await base.listTargets()).find(({ path }) => path === `${begun.name}:${tag}`);
+      expect(found?.sha256).toBe(`sha256:${EVIL}`);
+      await expect(verifyStillSigned(base, shown)).rejects.toMatchObject({
+        code: 'PUBLISH_CONFLICT',
+        message: expect.stringContaining(`${begun.name}:${tag}`),
+      });
+    },
+  );
+
+  test('nor what another signer once listed in his own role, and is released no more', async () => {
+    const { repository, begun, alice, bob } = await scene();
+    const first = { ...entry(begun.name, '2.0'), sha256: `sha256:${'b0'.repeat(32)}` };
+    await world.publish(repository, await signedBy(begun, bob, { kind: 'putTarget', target: first }));
+    await world.publish(
+      repository,
+      await inReleasesAlone(begun, begun.targets, '2.0', 'b1'.repeat(32), begun),
+    );
+    const shown = await leavingSigner(await world.open(begun), 'alice');
+    await world.publish(repository, await inReleasesAlone(begun, alice, '2.0', 'b0'.repeat(32)));
+    await expect(verifyStillSigned(await world.open(begun), shown)).rejects.toMatchObject({
+      code: 'PUBLISH_CONFLICT',
+    });
+  });
+
+  test('what another signer signs in his own name meanwhile is that signer’s, and stays', async () => {
+    const { repository, begun, bob } = await scene();
+    const shown = await leavingSigner(await world.open(begun), 'alice');
+    const target = { ...entry(begun.name, '2.0'), sha256: `sha256:${'b0'.repeat(32)}` };
+    await world.publish(repository, await signedBy(begun, bob, { kind: 'putTarget', target }));
+    const base = await world.open(begun);
+    expect((await base.listTargets()).map(({ path }) => path)).toContain(target.path);
+    await expect(verifyStillSigned(base, shown)).resolves.toBeUndefined();
+  });
+});
