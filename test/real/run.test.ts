@@ -144,11 +144,14 @@ for (const kind of KINDS) {
       const good = await idOf(`${name}:1.0`);
       expect(await run('--rm', good)).toMatchObject({ status: 0, stdout: 'good\n', code: undefined });
       expect(await run('--rm', good.slice(7, 19))).toMatchObject({ status: 0, stdout: 'good\n' });
-      await load('mine', 'mine:1');
-      const mine = await idOf('mine:1');
-      expect(await run('--rm', 'mine:1')).toMatchObject({ status: 125, stdout: '' });
+      await load('mine', `${stage.registry.host}/mine:1`);
+      const mine = await idOf(`${stage.registry.host}/mine:1`);
+      expect(await run('--rm', `${stage.registry.host}/mine:1`)).toMatchObject({ status: 125, stdout: '' });
       expect(await machine.run('trust', 'accept', mine)).toMatchObject({ status: 0 });
-      expect(await run('--rm', 'mine:1')).toMatchObject({ status: 0, stdout: 'mine\n' });
+      expect(await run('--rm', `${stage.registry.host}/mine:1`)).toMatchObject({
+        status: 0,
+        stdout: 'mine\n',
+      });
       expect(await run('--rm', '--pull=always', mine)).toMatchObject({ status: 0, stdout: 'mine\n' });
     });
 
