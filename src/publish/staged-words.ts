@@ -6,7 +6,7 @@
 import { escapeText } from '../lib/escape.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../lib/strict-json.ts';
 import { serialiseJson } from '../trust/core/canonical-json.ts';
-import { RELEASES, TARGETS } from '../trust/core/delegations.ts';
+import { delegationsFor, RELEASES, TARGETS } from '../trust/core/delegations.ts';
 import { ALL_NAMES } from '../trust/core/draft.ts';
 import { isSameKey, type PublicKey, tufKeyId } from '../trust/core/keys.ts';
 import type { TargetFound } from '../trust/core/search.ts';
@@ -45,11 +45,11 @@ function movesIn(
   const targets = changes.filter((change): change is TargetChange => change.kind === 'target');
   const coming = new Map(
     targets
-      .filter(({ role, before }) => before === undefined && releases(wouldBe, role))
+      .filter(({ role, path, before }) => before === undefined && releases(wouldBe, role, path))
       .map((change) => [change.path, change]),
   );
   return targets.flatMap((gone) => {
-    if (gone.after !== undefined || !releases(current.trusted, gone.role)) return [];
+    if (gone.after !== undefined || !releases(current.trusted, gone.role, gone.path)) return [];
     const come = coming.get(gone.path);
     return come !== undefined && text(come.after) === text(gone.before) ? [[gone, come] as const] : [];
   });
@@ -102,9 +102,10 @@ function describeTarget(
   before: JsonObject | undefined,
   after: JsonObject | undefined,
 ): string {
-  const where = releases(view.wouldBe, role)
-    ? `in ${escapeText(role)}`
-    : `in ${escapeText(role)}, which releases nothing`;
+  const name = escapeText(role);
+  const where = releases(view.wouldBe, role, path)
+    ? `in ${name}`
+    : `in ${name}, which releases nothing${isBefore(view.wouldBe, role) ? ' of this name' : ''}`;
   const tag = escapeText(path);
   if (before === undefined) return `sign ${tag} ${entry(after)} (${where})`;
   if (after === undefined) return `revoke ${tag} ${entry(before)} (${where})`;
@@ -126,9 +127,16 @@ function entry(json: JsonObject | undefined): string {
   return `sha256:${escapeText(sha256)} (${text(json?.get('length'))} bytes, ${escapeText(mediaType)})`;
 }
 
-/** Whether a search takes entries from this role (protocol 2.2). */
-function releases(trusted: TrustedMetadata, role: StagedRoleName): boolean {
+/** Whether a search for this tag takes entries from this role (protocol 2.2). */
+function releases(trusted: TrustedMetadata, role: StagedRoleName, path: string): boolean {
   if (role === TARGETS) return true;
+  const delegations = trusted.targets()?.signed.delegations;
+  const takes = delegationsFor(delegations, path).some(({ name }) => name === role);
+  return takes && (delegations?.succinct !== undefined || isBefore(trusted, role));
+}
+
+/** Whether a search comes to this role at all. */
+function isBefore(trusted: TrustedMetadata, role: StagedRoleName): boolean {
   const order: string[] = [...(trusted.targets()?.signed.delegations?.roles.keys() ?? [])];
   const at = order.indexOf(role);
   return at >= 0 && at <= order.indexOf(RELEASES);

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { JsonValue } from '../../src/lib/strict-json.ts';
 import { describeChanges, describeMissing, missingSignatures } from '../../src/publish/staged-words.ts';
+import type { Edit } from '../../src/trust/core/editor.ts';
 import { parseSignedJson, type RoleName } from '../../src/trust/core/metadata.ts';
 import { signStaged } from '../../src/trust/core/staged-view.ts';
 import { APP, edit, entry, online, put, repository, root, TARGETS_KEY } from '../trust/core/editor-world.ts';
@@ -92,6 +93,30 @@ describe('protocol 4.6: what a cosigner reads', () => {
     expect(describeChanges(await view(gone, out))).toEqual([
       expect.stringMatching(/^sign .*:2\.0 sha256:.*\(in targets\/releases\)$/),
       expect.stringMatching(/^revoke .*:2\.0 sha256:.*\(in targets\/alice, which releases nothing\)$/),
+    ]);
+  });
+
+  it('says of no tag that it stays which goes into a role where no search looks for it', async () => {
+    const limited: Edit = {
+      kind: 'addSigner',
+      name: 'dev',
+      keys: [SECOND_KEY.publicKey],
+      paths: [`${APP}:dev-*`],
+    };
+    const state = await edit(await begun(), [put('1.0'), limited], {
+      signers: [root, second, repository, online],
+    });
+    const dev = 'targets/dev' as RoleName;
+    const plain = await staged(state, [{ ...put('dev-1'), role: dev } as Edit, put('2.0')], [repository]);
+    const listed = state.trusted.targets(RELEASES)?.bytes ?? Buffer.alloc(0);
+    const entries = parseSignedJson(listed, RELEASES).get('targets') ?? null;
+    const out = changed(plain, RELEASES, (json) => json.set('targets', new Map()));
+    const moved = changed(out, dev, (json) => json.set('targets', entries));
+    expect(describeChanges(await view(state, moved))).toEqual([
+      expect.stringMatching(
+        /^sign .*:1\.0 sha256:.*\(in targets\/dev, which releases nothing of this name\)$/,
+      ),
+      expect.stringMatching(/^revoke .*:1\.0 sha256:.*\(in targets\/releases\)$/),
     ]);
   });
 

@@ -32,7 +32,10 @@ export function releasedChanges(
   return [...new Set([...before.keys(), ...after.keys()])].flatMap((path) => {
     const [was, is] = [before.get(path), after.get(path)];
     const [role, gone] = [is?.role ?? was?.role, is === undefined];
-    if (role === undefined || isSame(was, is) || said.has(nameOf({ role, path, gone }))) return [];
+    if (role === undefined || said.has(nameOf({ role, path, gone }))) return [];
+    // [Revoked where it stood, and released in the same moment from where nobody looked for it.]
+    const isRevoked = was !== undefined && said.has(nameOf({ role: was.role, path, gone: true }));
+    if (isSame(was, is) && !isRevoked) return [];
     return [{ kind: 'released', role, path, ...(was && { before: was }), ...(is && { after: is }) }];
   });
 }

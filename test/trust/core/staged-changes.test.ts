@@ -212,39 +212,63 @@ describe('protocol 4.6: a list of changes', () => {
     });
   });
 
-  it('shows a tag that a wider pattern releases, although its entry is years old', async () => {
+  const BOB = 'targets/bob' as RoleName;
+  const PATH = 'docker.io/acme/app:9.9';
+
+  /** Bob, limited to dev-*, has written 9.9 into his own role, where no search comes for it. */
+  async function lyingBob(before: readonly Edit[] = []) {
     const keys = [STRANGER_KEY.publicKey];
     const bob = { kind: 'addSigner', name: 'bob', keys, paths: ['docker.io/acme/app:dev-*'] } as const;
-    const begunWith = await edit(await begun(), [addAlice, bob], { signers: ALL });
-    const BOB = 'targets/bob' as RoleName;
-    const [, path = ''] = ['', 'docker.io/acme/app:9.9'];
+    const begunWith = await edit(await begun(), [...before, addAlice, bob], { signers: ALL });
     const target = [...(await targetsOf('9.9'))][0]?.[1] ?? null;
-    const terms = { signers: [online, repository], nowMs: NOW };
-    // Bob may write what he likes into his own role; no search comes there for it.
     const own = changed(
       await staged(begunWith, [{ kind: 'renew', roles: [BOB] }], [repository]),
       BOB,
-      (json) => json.set('targets', new Map([[path, target]])),
+      (json) => json.set('targets', new Map([[PATH, target]])),
     );
-    const lying = await completeStaged(
+    const terms = { signers: [online, repository], nowMs: NOW };
+    return await completeStaged(
       begunWith,
       await signStaged(await view(begunWith, own), [repository]),
       terms,
     );
-    const wider = changed(
-      await staged(lying, [{ kind: 'renew', roles: ['targets' as RoleName] }], [repository]),
-      'targets' as RoleName,
-      (json) => {
-        const delegations = member(json, 'delegations');
-        const roles = (delegations.get('roles') as ReadonlyMap<string, JsonValue>[]).map((role) =>
-          role.get('name') === BOB ? new Map([...role, ['paths', ['docker.io/acme/app:*']] as const]) : role,
-        );
-        json.set('delegations', delegations.set('roles', roles));
-      },
+  }
+
+  const widened = (json: Map<string, JsonValue>) => {
+    const delegations = member(json, 'delegations');
+    const roles = (delegations.get('roles') as ReadonlyMap<string, JsonValue>[]).map((role) =>
+      role.get('name') === BOB ? new Map([...role, ['paths', ['docker.io/acme/app:*']] as const]) : role,
     );
-    const changes = stagedChanges(await view(lying, wider));
+    json.set('delegations', delegations.set('roles', roles));
+  };
+
+  it('shows a tag that a wider pattern releases, although its entry is years old', async () => {
+    const lying = await lyingBob();
+    const renewed = await staged(lying, [{ kind: 'renew', roles: ['targets' as RoleName] }], [repository]);
+    const changes = stagedChanges(await view(lying, changed(renewed, 'targets' as RoleName, widened)));
     expect(changes).toContainEqual(
-      expect.objectContaining({ kind: 'released', path, after: expect.objectContaining({ role: BOB }) }),
+      expect.objectContaining({ kind: 'released', path: PATH, after: expect.objectContaining({ role: BOB }) }),
+    );
+  });
+
+  it('shows a tag that is revoked in one role and goes on being released by another', async () => {
+    const lying = await lyingBob([put('9.9')]);
+    const revoked = await staged(
+      lying,
+      [
+        { kind: 'removeTarget', path: PATH },
+        { kind: 'renew', roles: ['targets' as RoleName] },
+      ],
+      [repository],
+    );
+    const changes = stagedChanges(await view(lying, changed(revoked, 'targets' as RoleName, widened)));
+    expect(changes).toContainEqual(
+      expect.objectContaining({
+        kind: 'released',
+        path: PATH,
+        before: expect.objectContaining({ role: RELEASES }),
+        after: expect.objectContaining({ role: BOB }),
+      }),
     );
   });
 
