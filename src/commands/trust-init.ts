@@ -2,7 +2,6 @@
  * `dtrust trust init REPO`: begins the trust data of a repository deliberately (docs/specification.md, rule 4.4), also
  * where a pin says that there should be some: then with a root key that meets the pin.
  */
-import { readSignerKey } from '../keys/signer-key-file.ts';
 import { hasCode, KeyError, TrustError } from '../lib/errors.ts';
 import { assertMeetsPin } from '../publish/init-pin.ts';
 import type { CollectionKeys } from '../publish/initialise.ts';
@@ -12,6 +11,7 @@ import { parseRepository, type Repository } from '../reference/reference.ts';
 import { isSameKey, type PublicKey, tufKeyId } from '../trust/core/keys.ts';
 import { openCollection } from '../trust/updater.ts';
 import type { Context, ExitStatus } from './context.ts';
+import { readGivenKey } from './given-key.ts';
 import { createPublishTools } from './publish-tools.ts';
 import { runOwn } from './run-own.ts';
 
@@ -33,7 +33,7 @@ export function run(context: Context): Promise<ExitStatus> {
   return runOwn(context, SYNTAX, async (args, services) => {
     const repository = parseRepository(args.positionals[0] ?? '');
     const files = args.strings('second-root-key');
-    const otherRootKeys = files.map((file) => readSignerKey(context.fs, file, context.clock.now()));
+    const otherRootKeys = files.map((file) => readGivenKey(context, file));
     const tools = await createPublishTools(services, repository);
     await assertNothingThere(tools);
     const keys = await newKeys(tools);

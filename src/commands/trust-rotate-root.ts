@@ -2,7 +2,6 @@
  * `dtrust trust rotate root`: another root key in the place of this user's old one, in some repositories or in all of
  * them (docs/specification.md, rules 2.1 and 2.8). The old key signs its successor, and is kept.
  */
-import { readSignerKey } from '../keys/signer-key-file.ts';
 import { KeyError, UsageError } from '../lib/errors.ts';
 import { escapeShort } from '../lib/escape.ts';
 import { changeKeys, keysOfRole } from '../publish/change-keys.ts';
@@ -13,6 +12,7 @@ import type { VerifiedCollection } from '../trust/collection.ts';
 import { isSameKey, type PublicKey, tufKeyId } from '../trust/core/keys.ts';
 import type { Context, ExitStatus } from './context.ts';
 import { forEachRepository } from './each-repository.ts';
+import { readGivenKey } from './given-key.ts';
 import { createPublishTools } from './publish-tools.ts';
 import { repositoriesOfOwnRoot, rootKeysListed } from './root-keys-listed.ts';
 import { sayChanged, withStagingHint } from './rotation-words.ts';
@@ -47,7 +47,7 @@ export function run(context: Context): Promise<ExitStatus> {
         hints: [`Usage: ${SYNTAX.usage}`],
       });
     }
-    const given = args.strings('key').map((file) => readSignerKey(context.fs, file, context.clock.now()));
+    const given = args.strings('key').map((file) => readGivenKey(context, file));
     const repositories = all ? await repositoriesOfOwnRoot(services) : args.positionals.map(parseRepository);
     const rotation = new RootRotation(services, await rootKeysListed(services, repositories), given);
     const flags = args.strings('key').map((file) => `--key ${escapeShort(file)} `);

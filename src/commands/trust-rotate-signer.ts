@@ -2,7 +2,6 @@
  * `dtrust trust rotate signer`: a signer's new key in the place of his old one, wherever that counts
  * (docs/specification.md, rule 2.8). Takes the root key and the repository key, as adding him did.
  */
-import { readSignerKey } from '../keys/signer-key-file.ts';
 import { KeyError, UsageError } from '../lib/errors.ts';
 import { changeKeys } from '../publish/change-keys.ts';
 import { assertNobodysKey, signerNamed } from '../publish/signers-keys.ts';
@@ -12,6 +11,7 @@ import type { Edit } from '../trust/core/editor.ts';
 import { isSameKey, type PublicKey, tufKeyId } from '../trust/core/keys.ts';
 import type { Context, ExitStatus } from './context.ts';
 import { forEachRepository } from './each-repository.ts';
+import { readGivenKey } from './given-key.ts';
 import { isJobName, listJobKey, sayIfItMayStand } from './job-key.ts';
 import { createPublishTools } from './publish-tools.ts';
 import { sayChanged, withStagingHint } from './rotation-words.ts';
@@ -57,7 +57,7 @@ export function run(context: Context): Promise<ExitStatus> {
         ],
       });
     }
-    const keys = files.map((file) => readSignerKey(context.fs, file, context.clock.now()));
+    const keys = files.map((file) => readGivenKey(context, file));
     await forEachRepository(services, repositories, `rotate the key of ${name} in`, (repository) =>
       withStagingHint(`rotate signer --key FILE.pub ${name} ${repository.familiar}`, () =>
         rotate(services, repository, name, keys),

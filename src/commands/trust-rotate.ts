@@ -2,7 +2,6 @@
  * `dtrust trust rotate --recover`: after a theft, all keys of snapshot and timestamp at once (docs/specification.md,
  * rule 2.5); and the way to `rotate root`, `targets`, `online` and `signer`.
  */
-import { readSignerKey } from '../keys/signer-key-file.ts';
 import { UsageError } from '../lib/errors.ts';
 import { escapeShort } from '../lib/escape.ts';
 import { type NewSignerKeys, recoverKeys } from '../publish/recover.ts';
@@ -10,6 +9,7 @@ import { parseRepository, type Repository } from '../reference/reference.ts';
 import { type PublicKey, tufKeyId } from '../trust/core/keys.ts';
 import type { Command, Context, ExitStatus, Outcome } from './context.ts';
 import { forEachRepository } from './each-repository.ts';
+import { readGivenKey } from './given-key.ts';
 import type { OwnArguments } from './own-options.ts';
 import { createPublishTools } from './publish-tools.ts';
 import { sayChanged, withStagingHint } from './rotation-words.ts';
@@ -110,7 +110,7 @@ function parseSigners(context: Context, args: OwnArguments): NewSignerKeys {
       });
     }
     const name = assertSignerName(given);
-    const key = readSignerKey(context.fs, file, context.clock.now());
+    const key = readGivenKey(context, file);
     signers.set(name, [...(signers.get(name) ?? []), key]);
   }
   return signers;

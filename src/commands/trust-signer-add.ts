@@ -3,7 +3,6 @@
  * (docs/specification.md, rules 2.2 to 2.4). Takes the root key: signers keep the whole collection fresh. The key of a
  * job, `ci`, is made here (job-key.ts).
  */
-import { readSignerKey } from '../keys/signer-key-file.ts';
 import { UsageError } from '../lib/errors.ts';
 import { type Prepared, type PublishTools, prepare } from '../publish/prepare.ts';
 import { publishEdits } from '../publish/publish-edits.ts';
@@ -13,6 +12,7 @@ import type { VerifiedCollection } from '../trust/collection.ts';
 import type { PublicKey } from '../trust/core/keys.ts';
 import type { Context, ExitStatus } from './context.ts';
 import { forEachRepository } from './each-repository.ts';
+import { readGivenKey } from './given-key.ts';
 import { assertNoSuchSigner, isJobName, listJobKey, sayIfItMayStand } from './job-key.ts';
 import { sayPinLine } from './new-pin-line.ts';
 import { isMatchedBy, parsePathPattern } from './path-patterns.ts';
@@ -64,7 +64,7 @@ export function run(context: Context): Promise<ExitStatus> {
       );
       return 0;
     }
-    const keys = files.map((file) => readSignerKey(context.fs, file, context.clock.now()));
+    const keys = files.map((file) => readGivenKey(context, file));
     const signer = { name, keys, patterns, isJob: false };
     await forEachRepository(services, repositories, `add signer ${name} to`, (repository) =>
       add(services, repository, signer),

@@ -2,7 +2,6 @@
  * `dtrust trust threshold`: how many keys must sign the root, or what is released (docs/specification.md, rule 2.8);
  * for the root with keys that come and go in the same publish.
  */
-import { readSignerKey } from '../keys/signer-key-file.ts';
 import { KeyError, UsageError } from '../lib/errors.ts';
 import { escapeShort } from '../lib/escape.ts';
 import { changeKeys, keysOfRole } from '../publish/change-keys.ts';
@@ -15,6 +14,7 @@ import { isKeyId } from '../trust/core/pin.ts';
 import { openCollection } from '../trust/updater.ts';
 import type { Context, ExitStatus } from './context.ts';
 import { forEachRepository } from './each-repository.ts';
+import { readGivenKey } from './given-key.ts';
 import type { OwnArguments } from './own-options.ts';
 import { createPublishTools } from './publish-tools.ts';
 import { sayChanged, withStagingHint } from './rotation-words.ts';
@@ -129,7 +129,7 @@ function parseWanted(context: Context, args: OwnArguments): Wanted {
   return {
     role: name === 'root' ? 'root' : RELEASES,
     threshold: Number(count),
-    add: files.map((file) => readSignerKey(context.fs, file, context.clock.now())),
+    add: files.map((file) => readGivenKey(context, file)),
     remove: keyIds,
     typed: `threshold ${flags.join('')}${name} ${count}`,
   };

@@ -23,6 +23,34 @@ afterAll(() => world.close());
 /** What a refusal must leave alone: keys, what is said of them, pins and journal. */
 const kept = (folder: string) => contentOf(folder).filter((line) => !/trust\/dtrust\/memory/.test(line));
 
+describe('protocol 2.8: which key is in a file that somebody has sent', () => {
+  test('is said by every command that would list it, before anything is asked for or published', async () => {
+    const sender = world.home();
+    const { key, pub } = await world.keyPair(sender, 'dave');
+    const wrong = { DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE: 'another passphrase' };
+    const commands = [
+      ['threshold', '--add-key', pub, 'root', '1'],
+      ['rotate', 'root', '--key', pub],
+      ['rotate', 'signer', '--key', pub, 'dave'],
+      ['rotate', '--recover', '--signer', `dave=${pub}`],
+      ['signer', 'add', '--key', pub, 'dave'],
+      ['init', '--second-root-key', pub],
+    ];
+    const tag = world.tag('acme/app');
+    for (const args of commands) {
+      const run = await world.run(world.home(home), ['trust', ...args, begun.name], { env: wrong });
+      expect(run.error, args.join(' ')).toBeDefined();
+      const line = `dtrust: the key in ${pub} is ${tufKeyId(key.publicKey)}; its owner sees his with: dtrust trust key list\n`;
+      expect(run.err, args.join(' ')).toContain(line);
+    }
+    expect(world.tag('acme/app')).toBe(tag);
+    // What its owner compares it with.
+    expect((await world.succeed(sender, ['trust', 'key', 'list', '--format', 'json'])).out).toContain(
+      tufKeyId(key.publicKey),
+    );
+  });
+});
+
 describe('protocol 2.8: a rotation that cannot be made', () => {
   test.each([
     [
