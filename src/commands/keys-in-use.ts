@@ -1,8 +1,9 @@
 /**
- * Which of several own keys of a kind is in use, over a backup and its restore. Nothing a backup brings takes the place
- * of a key that is here; and where it brings several, the one that was in use on the machine it came from is so again.
+ * Which of several own keys of a kind is in use, over a backup and its restore, and when a key file is loaded. Nothing
+ * that comes so takes the place of a key that is here; and where a backup brings several, the one that was in use on the
+ * machine it came from is so again. [A root key that somebody sent, with an ID that comes first, began the next repository.]
  */
-import type { BackupKey, KeyToKeep } from '../keys/backup-file.ts';
+import type { KeyToKeep } from '../keys/backup-file.ts';
 import type { KeyLabels, LabelledKey } from '../keys/key-file.ts';
 import type { KeyEntry } from '../keys/key-store.ts';
 import type { CurrentKeys, OwnKey } from '../trust/current-keys.ts';
@@ -22,7 +23,7 @@ export function markInUse(keys: readonly LabelledKey[], current: CurrentKeys): r
  * @throws as `CurrentKeys.settle`
  */
 export async function keepInUse(
-  keys: readonly BackupKey[],
+  keys: readonly KeyToKeep[],
   here: readonly KeyEntry[],
   current: CurrentKeys,
 ): Promise<void> {

@@ -1,7 +1,8 @@
 /** `dtrust trust key load FILE`: a private key made elsewhere; counts as loaded once it was read back. */
 import { loadForeignKey } from '../keys/load-foreign.ts';
 import { escapeShort } from '../lib/escape.ts';
-import type { Context, ExitStatus } from './context.ts';
+import { type Context, type ExitStatus, note } from './context.ts';
+import { keepInUse } from './keys-in-use.ts';
 import { runOwn } from './run-own.ts';
 import { assertSignerName } from './signer-name.ts';
 
@@ -12,6 +13,11 @@ const SYNTAX = {
   least: 1,
   most: 1,
 } as const;
+
+/** What the file's headers say is anybody's word, and a root key is what everything else depends on. */
+const IS_ROOT =
+  'warning: the file says that this is a root key, and it counts as one of yours from now on: whoever sent it to you ' +
+  'has it as well. Under a name of a signer it does not: --name NAME';
 
 export function run(context: Context): Promise<ExitStatus> {
   return runOwn(context, SYNTAX, async (args, services) => {
@@ -24,7 +30,9 @@ export function run(context: Context): Promise<ExitStatus> {
     const foreign = await loadForeignKey({ fs, path, platform, passphrases });
     const role = name ?? foreign.role ?? 'signer';
     const labels = { role, ...(foreign.repository === undefined ? {} : { repository: foreign.repository }) };
+    if (name === undefined && role === 'root') note(context, IS_ROOT);
     const passphrase = await passphrases.choose({ ...labels, keyId: foreign.key.notaryKeyId });
+    await keepInUse([{ key: foreign.key, labels, inUse: false }], keys.files(), services.currentKeys);
     const entry = await keys.save(foreign.key, labels, passphrase);
     context.out(`Successfully imported key ${entry.tufKeyId ?? ''} from ${escapeShort(path)}\n`);
     return 0;
