@@ -41,8 +41,12 @@ async function signedPaths(
 ): Promise<readonly string[]> {
   const prefix = `${repository.canonical}:`;
   const wanted = tag === undefined ? undefined : targetPath(repository, tag);
-  const paths = (await collection.listTargets()).map(({ path }) => path);
-  const found = paths.filter((path) => (wanted === undefined ? path.startsWith(prefix) : path === wanted));
+  const isMeant = ({ path }: { readonly path: string }) =>
+    wanted === undefined ? path.startsWith(prefix) : path === wanted;
+  // One tag that is found is revoked, whatever is wrong elsewhere; "all" and "not signed" take a whole list.
+  const some = wanted === undefined ? [] : (await collection.listTargets('passed-over')).filter(isMeant);
+  const targets = some.length > 0 ? some : (await collection.listTargets()).filter(isMeant);
+  const found = targets.map(({ path }) => path);
   if (found.length > 0) return found;
   throw new TrustError({
     code: 'TARGET_NOT_SIGNED',

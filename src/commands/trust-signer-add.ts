@@ -127,7 +127,7 @@ async function tellWhatMatches(
   paths: readonly string[],
 ): Promise<void> {
   if (paths.length === 0) return;
-  const signed = await collection.listTargets();
+  const signed = await collection.listTargets('passed-over');
   for (const pattern of paths) {
     const matched = signed.filter(({ path }) => isMatchedBy(path, pattern));
     if (matched.length === 0) say(`warning: nothing that is signed now matches ${pattern}`);

@@ -35,7 +35,7 @@ export interface Leaving {
 /** @throws KeyError KEY_NOT_LISTED; as `listTargets` and `loadAll` */
 export async function leavingSigner(collection: VerifiedCollection, name: string): Promise<Leaving> {
   const signer = signerNamed(collection, name);
-  const released = await collection.listTargets();
+  const released = await collection.listTargets('passed-over');
   await collection.loadAll();
   const { trusted } = collection;
   const own = signedBy(trusted, signer, released);

@@ -73,7 +73,9 @@ async function ask(
   open: readonly JournalEntry[],
 ): Promise<readonly Edit[]> {
   terminal.say(`${lostUpdate(nameOf(collection), open).message} (LOST_UPDATE)`);
-  const signed = new Map((await collection.listTargets()).map(({ path, sha256 }) => [path, sha256]));
+  const signed = new Map(
+    (await collection.listTargets('passed-over')).map(({ path, sha256 }) => [path, sha256]),
+  );
   for (const change of open.flatMap(({ changes }) => changes)) terminal.say(`  ${describe(change, signed)}`);
   if (await terminal.askYesNo('Publish it again together with this command? [y/N] ')) {
     return open.flatMap(editsOf);

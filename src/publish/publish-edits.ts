@@ -109,7 +109,7 @@ async function verifyPublished(seen: VerifiedCollection, edits: readonly Edit[])
   }
   verifySigners(seen, edits);
   if (wanted.size === 0) return;
-  const found = new Map((await seen.listTargets()).map(({ path, sha256 }) => [path, sha256]));
+  const found = new Map((await seen.listTargets('passed-over')).map(({ path, sha256 }) => [path, sha256]));
   for (const [path, sha256] of wanted) {
     if (found.get(path) === sha256) continue;
     throw new TrustError({

@@ -161,7 +161,7 @@ async function rolesOfPaths(
 ): Promise<readonly NeededRole[]> {
   const { collection } = request;
   // Loads every role that releases.
-  await collection.listTargets();
+  await collection.listTargets('passed-over');
   const chosen = new Map<string, NeededRole>();
   for (const path of paths) {
     const candidates = releasingRoles(request, path);
@@ -188,7 +188,7 @@ async function delegatedRoles(request: SigningKeysRequest): Promise<readonly Nee
   const delegations = request.collection.trusted.targets()?.signed.delegations;
   if (delegations === undefined || delegations.succinct !== undefined) return [];
   // Loads them, for until when they are good.
-  await request.collection.listTargets();
+  await request.collection.listTargets('passed-over');
   const names = releasing(
     delegations,
     [...delegations.roles.keys()].map((name) => ({ name })),

@@ -74,8 +74,12 @@ export interface VerifiedCollection {
    * ROLE_EXPIRED, TARGETS_HASH, TARGETS_THRESHOLD, TARGETS_VERSION, METADATA_*; RegistryError, NetworkError
    */
   resolve(path: string): Promise<TargetFound>;
-  /** Every target that `resolve` would find, by path. Throws as `resolve`. */
-  listTargets(): Promise<readonly TargetFound[]>;
+  /**
+   * Every target that `resolve` would find, by path. With 'passed-over', for whoever changes the collection, without
+   * those that `resolve` would refuse because of a role below the releasing ones. [A signer delegates to a role that is
+   * not there, and nobody can publish any more, not even his removal.] Throws as `resolve`.
+   */
+  listTargets(below?: 'needed' | 'passed-over'): Promise<readonly TargetFound[]>;
   /**
    * All files of this state, verified: every root known, and every role the snapshot lists that is reached by
    * delegations. What the editor builds on, and what a restore publishes. Throws as `resolve`.

@@ -100,14 +100,14 @@ export class OpenedCollection implements VerifiedCollection {
     );
   }
 
-  listTargets(): Promise<readonly TargetFound[]> {
+  listTargets(below: 'needed' | 'passed-over' = 'needed'): Promise<readonly TargetFound[]> {
     return this.#again(
       async () => {
-        const found = await this.#drive(listTargets(this.trusted));
+        const found = await this.#drive(listTargets(this.trusted, { below }));
         await this.#rememberRoles();
         return found;
       },
-      (reopened) => reopened.listTargets(),
+      (reopened) => reopened.listTargets(below),
     );
   }
 

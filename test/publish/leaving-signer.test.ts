@@ -8,6 +8,7 @@ import { Draft } from '../../src/trust/core/draft.ts';
 import { type Edit, editCollection } from '../../src/trust/core/editor.ts';
 import type { CurrentState } from '../../src/trust/core/edits.ts';
 import { writeChanged, writeState } from '../../src/trust/core/write-state.ts';
+import { signersOf } from '../../src/trust/signers.ts';
 import { type Begun, type CommandWorld, entry, openWorld } from './command-world.ts';
 
 let world: CommandWorld;
@@ -28,7 +29,7 @@ async function scene() {
     { kind: 'addSigner', name: 'alice', keys: [alice.key.publicKey] },
     { kind: 'addSigner', name: 'bob', keys: [bob.key.publicKey] },
   ]);
-  return { repository, begun, alice: alice.key, bob: bob.key };
+  return { repository, home, begun, alice: alice.key, bob: bob.key };
 }
 
 /** An entry in the released role and nowhere else: what no dtrust writes for a signer, and his key can sign. */
@@ -63,6 +64,51 @@ async function signedBy(begun: Begun, key: PrivateKey, edit: Edit) {
 }
 
 const EVIL = 'e1'.repeat(32);
+
+/** `targets/releases` with a delegation to a role that is not there; nothing that is signed is found through it. */
+async function withMissingRoleBelow(begun: Begun, key: PrivateKey) {
+  const collection = await world.open(begun);
+  const draft = new Draft({ trusted: collection.trusted, files: await collection.loadAll() });
+  const { keyid, json } = key.publicKey;
+  const role = new Map<string, JsonValue>([
+    ['name', `${RELEASES}/deep`],
+    ['keyids', [keyid]],
+    ['threshold', 1],
+    ['terminating', false],
+    ['paths', [`${begun.name}:nothing-*`]],
+  ]);
+  const delegations = new Map<string, JsonValue>([
+    ['keys', new Map([[keyid, json]])],
+    ['roles', [role]],
+  ]);
+  draft.role(RELEASES).json.set('delegations', delegations);
+  draft.changed.add(RELEASES);
+  const options = { signers: [key], nowMs: Date.now() };
+  return await writeState(draft, options, await writeChanged(draft, options));
+}
+
+describe('protocol 2.6: a signer who leaves a delegation to a role that is not there', () => {
+  test.each([
+    ['his removal', ['signer', 'remove', '--force', 'alice'], ''],
+    ['a refresh', ['refresh'], ''],
+    ['that a tag is revoked', ['revoke'], ':1.0'],
+  ])('does not prevent %s', async (_, args, tag) => {
+    const { repository, begun, alice, home } = await scene();
+    await world.publish(repository, await withMissingRoleBelow(begun, alice));
+    const before = world.tag(repository);
+    await world.succeed(home, ['trust', ...args, `${begun.name}${tag}`]);
+    expect(world.tag(repository)).not.toBe(before);
+    const seen = await world.open(begun);
+    const isRemoved = args[0] === 'signer';
+    expect(signersOf(seen.trusted).map(({ name }) => name)).toEqual(isRemoved ? ['bob'] : ['alice', 'bob']);
+    const found = (await seen.listTargets('passed-over')).map(({ path }) => path);
+    expect(found).toEqual(tag === '' ? [`${begun.name}:1.0`] : []);
+    // Whoever uses it is told as before.
+    const listing = seen.listTargets();
+    if (isRemoved) expect((await listing).map(({ path }) => path)).toEqual(found);
+    else await expect(listing).rejects.toMatchObject({ code: 'ROLE_MISSING' });
+  });
+});
 
 describe('protocol 2.6: what changes while the owner decides', () => {
   test.each(['1.0', '9.9'])(

@@ -7,12 +7,17 @@
 import { TrustError } from '../../lib/errors.ts';
 import { binCount, binName, RELEASES, TARGETS } from './delegations.ts';
 import { metadataFileName, type RoleName, type Targets } from './metadata.ts';
-import { runSearch, type Search, searchTarget, type TargetFound } from './search.ts';
+import { type Optional, runSearch, type Search, searchTarget, type TargetFound } from './search.ts';
 import { ROOT, type TrustedMetadata } from './trusted-metadata.ts';
 
 export interface ListOptions {
   /** Roles loaded at most; one more is refused, never left out silently. Default 4,096. */
   readonly maxRoles?: number;
+  /**
+   * What becomes of roles below the releasing ones that cannot be had: 'needed', the default, refuses the list;
+   * 'passed-over' leaves out what a search would come to them for. Never for "what may be used".
+   */
+  readonly below?: 'needed' | 'passed-over';
 }
 
 const MAX_LISTED_ROLES = 4_096;
@@ -26,7 +31,7 @@ export function* listTargets(
   trusted: TrustedMetadata,
   options: ListOptions = {},
 ): Search<readonly TargetFound[]> {
-  const maxRoles = options.maxRoles ?? MAX_LISTED_ROLES;
+  const { maxRoles = MAX_LISTED_ROLES, below: ofBelow = 'needed' } = options;
   const paths = new Set<string>();
   const seen = new Set<RoleName>();
   const waiting: { readonly role: RoleName; readonly delegator: RoleName }[] = [
@@ -35,7 +40,9 @@ export function* listTargets(
   for (const { role, delegator } of waiting) {
     if (seen.has(role)) continue;
     seen.add(role);
-    const targets = yield* load(trusted, role, delegator);
+    const isPassed = ofBelow === 'passed-over' && delegator !== ROOT && delegator !== TARGETS;
+    const targets = yield* isPassed ? loadOrPass(trusted, role, delegator) : load(trusted, role, delegator);
+    if (targets === undefined) continue;
     for (const path of targets.targets.keys()) paths.add(path);
     for (const below of releasingBelow(targets, role)) {
       // One number in the metadata stands for up to 2^32 bins: counted before they are listed.
@@ -43,15 +50,33 @@ export function* listTargets(
       waiting.push({ role: below, delegator: role });
     }
   }
-  return findAll(trusted, paths, maxRoles);
+  return findAll(trusted, paths, maxRoles, ofBelow === 'passed-over');
 }
 
-function* load(trusted: TrustedMetadata, role: RoleName, delegator: RoleName): Search<Targets> {
+function* loadOrPass(
+  trusted: TrustedMetadata,
+  role: RoleName,
+  delegator: RoleName,
+): Search<Targets | undefined> {
+  try {
+    return yield* load(trusted, role, delegator, 'absent');
+  } catch (error) {
+    if (error instanceof TrustError) return undefined;
+    throw error;
+  }
+}
+
+function* load(
+  trusted: TrustedMetadata,
+  role: RoleName,
+  delegator: RoleName,
+  optional: Optional = 'no',
+): Search<Targets> {
   const loaded = trusted.roleUnder(role, delegator);
   if (loaded !== undefined) return loaded.signed;
   const file = trusted.roleFile(role);
   const fileName = metadataFileName(role, file.version);
-  const bytes = yield { role, delegator, file, fileName, optional: 'no' };
+  const bytes = yield { role, delegator, file, fileName, optional };
   if (bytes !== undefined) return trusted.updateDelegatedTargets(bytes, role, delegator).signed;
   throw new TrustError({
     code: 'ROLE_MISSING',
@@ -80,14 +105,18 @@ function findAll(
   trusted: TrustedMetadata,
   paths: ReadonlySet<string>,
   maxRoles: number,
+  mayLeaveOut: boolean,
 ): readonly TargetFound[] {
-  const found: TargetFound[] = [];
-  for (const path of [...paths].sort()) {
-    const search = searchTarget(trusted, path, { maxRoles, explain: false });
-    const result = runSearch(search, () => undefined);
-    if (result.kind === 'found') found.push(result.target);
-  }
-  return found;
+  return [...paths].sort().flatMap((path) => {
+    try {
+      const search = searchTarget(trusted, path, { maxRoles, explain: false });
+      const result = runSearch(search, () => undefined);
+      return result.kind === 'found' ? [result.target] : [];
+    } catch (error) {
+      if (mayLeaveOut && error instanceof TrustError) return [];
+      throw error;
+    }
+  });
 }
 
 function tooManyRoles(most: number): TrustError {
