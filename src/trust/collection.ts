@@ -4,6 +4,7 @@
 import type { Digest } from '../reference/digest.ts';
 import type { Repository } from '../reference/reference.ts';
 import type { PublicKey } from './core/keys.ts';
+import type { RoleName } from './core/metadata.ts';
 import type { Pin } from './core/pin.ts';
 import type { TargetFound } from './core/search.ts';
 import type { TrustedMetadata } from './core/trusted-metadata.ts';
@@ -40,6 +41,11 @@ export interface OpenOptions {
   readonly expiry?: 'enforced' | 'unsafe-ignored';
   /** 'unsafe-ignored' is for a recovery alone (protocol 2.5), which does not go on from versions that ran away. */
   readonly versionJump?: 'refused' | 'unsafe-ignored';
+  /**
+   * A role that need not be there to list and load the others: that of a signer who is being removed. [One who is limited
+   * to some tags lists garbage as his role, and cannot be removed any more.] Never for "may this image be used".
+   */
+  readonly leaving?: RoleName;
   readonly signal?: AbortSignal;
 }
 

@@ -103,7 +103,7 @@ export class OpenedCollection implements VerifiedCollection {
   listTargets(below: 'needed' | 'passed-over' = 'needed'): Promise<readonly TargetFound[]> {
     return this.#again(
       async () => {
-        const found = await this.#drive(listTargets(this.trusted, { below }));
+        const found = await this.#drive(listTargets(this.trusted, { below, ...this.#leaving }));
         await this.#rememberRoles();
         return found;
       },
@@ -114,7 +114,7 @@ export class OpenedCollection implements VerifiedCollection {
   loadAll(): Promise<ReadonlyMap<string, Uint8Array>> {
     return this.#again(
       async () => {
-        await this.#drive(walkRoles(this.trusted));
+        await this.#drive(walkRoles(this.trusted, this.#leaving));
         const files = new Map(await olderRoots(this.trusted, this.#facts.files, this.#remembered));
         for (const [name, bytes] of verifiedFiles(this.trusted)) {
           files.set(name, bytes);
@@ -124,6 +124,11 @@ export class OpenedCollection implements VerifiedCollection {
       },
       (reopened) => reopened.loadAll(),
     );
+  }
+
+  get #leaving(): Pick<OpenOptions, 'leaving'> {
+    const { leaving } = this.#facts.options;
+    return leaving === undefined ? {} : { leaving };
   }
 
   /** Protocol 3.2: when a blob of this state is gone, the state is read once more. */

@@ -33,17 +33,20 @@ export function releasing(
 /**
  * Loads `targets` and everything that is delegated to, each role under every delegator that reaches it. A signer's
  * role behind `targets/releases`, or one further down, that is not there, or is refused, is passed over: it decides
- * nothing, and who was just added has signed none yet.
+ * nothing, and who was just added has signed none yet. So is that of a signer who is `leaving`.
  *
  * @throws TrustError as `TrustedMetadata.updateDelegatedTargets`, and METADATA_TOO_LARGE for too many roles.
  */
-export function* walkRoles(trusted: TrustedMetadata): Search<readonly RoleName[]> {
+export function* walkRoles(
+  trusted: TrustedMetadata,
+  { leaving }: { readonly leaving?: RoleName } = {},
+): Search<readonly RoleName[]> {
   const seen = new Set<RoleName>();
   const waiting: { readonly role: RoleName; readonly delegator: RoleName }[] = [
     { role: TARGETS, delegator: ROOT },
   ];
   for (const { role, delegator } of waiting) {
-    const targets = yield* loadOrPass(trusted, role, delegator);
+    const targets = yield* loadOrPass(trusted, role, delegator, leaving);
     if (targets === undefined || seen.has(role)) {
       continue;
     }
@@ -63,8 +66,9 @@ function* loadOrPass(
   trusted: TrustedMetadata,
   role: RoleName,
   delegator: RoleName,
+  leaving: RoleName | undefined,
 ): Search<Targets | undefined> {
-  if (isNeeded(trusted, role, delegator)) return yield* load(trusted, role, delegator);
+  if (role !== leaving && isNeeded(trusted, role, delegator)) return yield* load(trusted, role, delegator);
   try {
     return yield* load(trusted, role, delegator, 'absent');
   } catch (error) {

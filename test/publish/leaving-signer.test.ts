@@ -1,12 +1,14 @@
 /** What a signer who is to be removed (protocol 2.6) writes while the owner decides on his tags. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { PrivateKey } from '../../src/keys/private-key.ts';
+import { TrustError } from '../../src/lib/errors.ts';
 import type { JsonValue } from '../../src/lib/strict-json.ts';
 import { leavingSigner, verifyStillSigned } from '../../src/publish/leaving-signer.ts';
 import { RELEASES } from '../../src/trust/core/delegations.ts';
 import { Draft } from '../../src/trust/core/draft.ts';
 import { type Edit, editCollection } from '../../src/trust/core/editor.ts';
 import type { CurrentState } from '../../src/trust/core/edits.ts';
+import type { RoleName } from '../../src/trust/core/metadata.ts';
 import { writeChanged, writeState } from '../../src/trust/core/write-state.ts';
 import { signersOf } from '../../src/trust/signers.ts';
 import { type Begun, type CommandWorld, entry, openWorld } from './command-world.ts';
@@ -65,6 +67,24 @@ async function signedBy(begun: Begun, key: PrivateKey, edit: Edit) {
 
 const EVIL = 'e1'.repeat(32);
 
+/** The same with bob, and dave who may sign dev-* alone. */
+async function limitedScene() {
+  count += 1;
+  const repository = `acme/leaving-${count}`;
+  const home = world.home();
+  const [dave, bob] = [await world.keyPair(home, 'dave'), await world.keyPair(home, 'bob')];
+  const begun = await world.begin(home, repository, [
+    { kind: 'addSigner', name: 'bob', keys: [bob.key.publicKey] },
+    {
+      kind: 'addSigner',
+      name: 'dave',
+      keys: [dave.key.publicKey],
+      paths: [`${world.name(repository)}:dev-*`],
+    },
+  ]);
+  return { repository, home, begun, dave: dave.key };
+}
+
 /** `targets/releases` with a delegation to a role that is not there; nothing that is signed is found through it. */
 async function withMissingRoleBelow(begun: Begun, key: PrivateKey) {
   const collection = await world.open(begun);
@@ -107,6 +127,34 @@ describe('protocol 2.6: a signer who leaves a delegation to a role that is not t
     const listing = seen.listTargets();
     if (isRemoved) expect((await listing).map(({ path }) => path)).toEqual(found);
     else await expect(listing).rejects.toMatchObject({ code: 'ROLE_MISSING' });
+  });
+});
+
+describe('protocol 2.6: a signer limited to some tags whose own role is garbage', () => {
+  test.each([
+    ['known', Buffer.from('{}')],
+    ['known', undefined],
+    ['not known', Buffer.from('{}')],
+    ['not known', undefined],
+  ])('is removed on a machine where the repository is %s (%#)', async (known, garbage) => {
+    const { repository, home, begun, dave } = await limitedScene();
+    if (known === 'known') await world.open(begun, home);
+    const collection = await world.open(begun);
+    const draft = new Draft({ trusted: collection.trusted, files: await collection.loadAll() });
+    const options = { signers: [dave], nowMs: Date.now() };
+    const bytes = garbage ?? Buffer.from('never uploaded');
+    const changed = new Map([['targets/dave' as RoleName, { version: 2, bytes }]]);
+    const state = await writeState(draft, options, changed);
+    const files = [...state.files].filter(([name]) => garbage !== undefined || !name.includes('dave'));
+    await world.publish(repository, { files: new Map(files) });
+    const stopped = await world.run(home, ['trust', 'refresh', begun.name]);
+    expect(stopped.error).toBeInstanceOf(TrustError);
+    const run = await world.succeed(home, ['trust', 'signer', 'remove', '--force', 'dave', begun.name]);
+    expect(run.err).toMatch(/warning: the role of dave cannot be read \(\w+\); what is signed in it alone /);
+    const seen = await world.open(begun);
+    expect(signersOf(seen.trusted).map(({ name }) => name)).toEqual(['bob']);
+    expect((await seen.listTargets()).map(({ path }) => path)).toEqual([`${begun.name}:1.0`]);
+    await world.succeed(home, ['trust', 'refresh', begun.name]);
   });
 });
 

@@ -18,6 +18,8 @@ export interface ListOptions {
    * 'passed-over' leaves out what a search would come to them for. Never for "what may be used".
    */
   readonly below?: 'needed' | 'passed-over';
+  /** With 'passed-over': another role that need not be had. */
+  readonly leaving?: RoleName;
 }
 
 const MAX_LISTED_ROLES = 4_096;
@@ -31,7 +33,7 @@ export function* listTargets(
   trusted: TrustedMetadata,
   options: ListOptions = {},
 ): Search<readonly TargetFound[]> {
-  const { maxRoles = MAX_LISTED_ROLES, below: ofBelow = 'needed' } = options;
+  const { maxRoles = MAX_LISTED_ROLES, below: ofBelow = 'needed', leaving } = options;
   const paths = new Set<string>();
   const seen = new Set<RoleName>();
   const waiting: { readonly role: RoleName; readonly delegator: RoleName }[] = [
@@ -40,7 +42,8 @@ export function* listTargets(
   for (const { role, delegator } of waiting) {
     if (seen.has(role)) continue;
     seen.add(role);
-    const isPassed = ofBelow === 'passed-over' && delegator !== ROOT && delegator !== TARGETS;
+    const isBelow = delegator !== ROOT && delegator !== TARGETS;
+    const isPassed = ofBelow === 'passed-over' && (isBelow || role === leaving);
     const targets = yield* isPassed ? loadOrPass(trusted, role, delegator) : load(trusted, role, delegator);
     if (targets === undefined) continue;
     for (const path of targets.targets.keys()) paths.add(path);
