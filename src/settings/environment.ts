@@ -218,5 +218,6 @@ const SECRETS: ReadonlySet<string> = new Set<VariableName>([
  * the passphrases, which are none of theirs (docs/adr/0009-key-in-a-variable.md).
  */
 export function helperEnvironment(raw: RawEnvironment): RawEnvironment {
-  return Object.fromEntries(Object.entries(raw).filter(([name]) => !SECRETS.has(name)));
+  // Windows knows a variable in any case, and lists it as it was set.
+  return Object.fromEntries(Object.entries(raw).filter(([name]) => !SECRETS.has(name.toUpperCase())));
 }

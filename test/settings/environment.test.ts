@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { ENVIRONMENT_VARIABLES, readEnvironment } from '../../src/settings/environment.ts';
+import { ENVIRONMENT_VARIABLES, helperEnvironment, readEnvironment } from '../../src/settings/environment.ts';
 
 const SOURCES = path.resolve(import.meta.dirname, '../../src');
 
@@ -125,5 +125,22 @@ describe('readEnvironment', () => {
     for (const name of ['NODE_EXTRA_CA_CERTS', 'NODE_USE_SYSTEM_CA', 'NODE_OPTIONS']) {
       expect(readEnvironment({ [name]: 'x' }).nodeTrustChanged).toBe(true);
     }
+  });
+});
+
+describe('contract (Keys): the environment of credential helpers and ssh', () => {
+  it('has neither the key nor the passphrases, in whatever case they were set', () => {
+    const raw = {
+      PATH: '/bin',
+      DTRUST_KEY: 'x',
+      dtrust_key: 'x',
+      Docker_Content_Trust_Root_Passphrase: 'x',
+      DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE: 'x',
+      DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE_FILE: '/run/secret',
+    };
+    expect(helperEnvironment(raw)).toEqual({
+      PATH: '/bin',
+      DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE_FILE: '/run/secret',
+    });
   });
 });
