@@ -126,9 +126,10 @@ export interface RestoredKey {
 }
 
 /**
- * Puts keys of an opened backup into the store, under the backup's passphrase.
+ * Puts keys of an opened backup into the store, under the backup's passphrase. A file that cannot be read is no key that
+ * is here, and nothing is restored beside it: whoever restores a damaged key would be told that it is there.
  *
- * @throws KeyError KEY_FILE_INVALID; LocalStateError DISK_FULL, FILE_UNWRITABLE, FILE_UNREADABLE: keys before the one
+ * @throws KeyError KEY_FILE_INVALID, KEY_FILE_MODE, KEY_UNSUPPORTED; LocalStateError DISK_FULL, FILE_UNWRITABLE, FILE_UNREADABLE: keys before the one
  *   that failed are there and whole, and the next call goes on with it
  */
 export async function restoreKeys(
@@ -137,12 +138,28 @@ export async function restoreKeys(
   passphrase: Secret,
 ): Promise<readonly RestoredKey[]> {
   const restored: RestoredKey[] = [];
+  for (const { key } of keys) assertReadableIfHere(store, store.findFile(key.publicKey));
   for (const { key, labels, bytes } of keys) {
     const present = store.findFile(key.publicKey);
     const entry = present ?? (await store.put({ key, role: labels.role, bytes, passphrase }));
     restored.push({ entry, present: present !== undefined });
   }
   return restored;
+}
+
+function assertReadableIfHere(store: KeyStore, present: KeyEntry | undefined): void {
+  if (present === undefined) return;
+  try {
+    store.assertReadable(present);
+  } catch (error) {
+    if (error instanceof KeyError || error instanceof LocalStateError) {
+      error.hints = [
+        ...error.hints,
+        `No key was restored, because of ${escapeText(present.file)}: mend it, or move it away, and run this again.`,
+      ];
+    }
+    throw error;
+  }
 }
 
 function taken(path: string): KeyError {

@@ -129,6 +129,15 @@ export class KeyStore {
   }
 
   /**
+   * That the file of an entry can be read and is a key file; nothing is decrypted.
+   *
+   * @throws KeyError KEY_FILE_MODE, KEY_FILE_INVALID, KEY_UNSUPPORTED; LocalStateError FILE_UNREADABLE
+   */
+  assertReadable({ file }: KeyEntry): void {
+    readKeyFile(this.#options.fs, file, this.#options.platform);
+  }
+
+  /**
    * The key, decrypted and ready to sign. Its ID is computed from what was decrypted and must be the one asked for.
    *
    * @throws KeyError KEY_MISSING, KEY_FILE_MODE, KEY_FILE_INVALID (damaged, or another key than its name says),

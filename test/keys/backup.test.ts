@@ -390,3 +390,25 @@ test('contract (Keys): a key that is here already is left as it is', async () =>
   expect(readFileSync(present.file)).toEqual(before);
   await other().load(present, knownPassphrases());
 });
+
+test.each([
+  [
+    'cut short',
+    (file: string) => writeFileSync(file, readFileSync(file).subarray(0, 100)),
+    'KEY_FILE_INVALID' as const,
+  ],
+  ['open to others', (file: string) => chmodSync(file, 0o644), 'KEY_FILE_MODE' as const],
+])('contract (Keys): one whose file is %s is not taken for a key that is here', async (_, spoil, code) => {
+  const present = await other().save(keys[1]!.key, { role: 'targets', repository: APP }, secret);
+  spoil(present.file);
+  const before = contentOf(inFolder('other'));
+  const error = await refusal(KeyError, code, async () =>
+    restoreKeys(other(), await open(whole), passphrase),
+  );
+  expect(error.message).toContain(present.file);
+  expect(error.hints.at(-1)).toBe(
+    `No key was restored, because of ${present.file}: mend it, or move it away, and run this again.`,
+  );
+  // Nothing was written, of the other keys either.
+  expect(contentOf(inFolder('other'))).toEqual(before);
+});
