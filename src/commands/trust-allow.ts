@@ -8,7 +8,7 @@ import {
   removeException,
 } from '../enforce/exceptions.ts';
 import { UsageError } from '../lib/errors.ts';
-import { escapeShort } from '../lib/escape.ts';
+import { escapeJson, escapeShort } from '../lib/escape.ts';
 import { type Digest, isSha256 } from '../reference/digest.ts';
 import { parseReference, type Repository } from '../reference/reference.ts';
 import type { Context, ExitStatus } from './context.ts';
@@ -67,7 +67,7 @@ function list(services: Services, format: string | undefined): ExitStatus {
   const all = loadExceptions(storeOf(services));
   const state = (each: Exception) => (isCurrent(each, context.startTimeMs) ? 'in use' : 'over');
   const text = json
-    ? all.map((each) => `${JSON.stringify({ ...jsonOf(each), State: state(each) })}\n`).join('')
+    ? all.map((each) => `${escapeJson(JSON.stringify({ ...jsonOf(each), State: state(each) }))}\n`).join('')
     : renderTable(
         ['REPOSITORY', 'DIGEST', 'UNTIL', 'STATE', 'REASON'],
         all.map((each) => [
