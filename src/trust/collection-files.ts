@@ -24,7 +24,7 @@ type Outcome = { readonly bytes: Uint8Array } | { readonly error: unknown };
 export class CollectionFiles {
   readonly #source: Source;
   readonly #remembered: Remembered | undefined;
-  readonly #listing: SourceState | undefined;
+  #listing: SourceState | undefined;
   readonly #signal: AbortSignal | undefined;
   readonly #started = new Map<Digest, Promise<Outcome>>();
 
@@ -38,6 +38,25 @@ export class CollectionFiles {
     this.#remembered = remembered;
     this.#listing = listing;
     this.#signal = signal;
+  }
+
+  /**
+   * Fetches the listing where there is none yet: a remembered state that the source confirmed needed none. What is no
+   * trust data lists nothing.
+   *
+   * @throws RegistryError, NetworkError
+   */
+  async fetchListing(): Promise<void> {
+    if (this.#listing !== undefined) {
+      return;
+    }
+    try {
+      this.#listing = await this.#source.fetchState(this.#signal);
+    } catch (error) {
+      if (!(error instanceof TrustError)) {
+        throw error;
+      }
+    }
   }
 
   /** Whether the listing names this file. */

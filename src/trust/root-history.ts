@@ -50,6 +50,8 @@ async function older(
       }
     }
   }
+  // A machine that began with a later root remembers none before it, and may have been told that nothing has changed.
+  await files.fetchListing();
   return files.isListed(name) ? files.listed(name, 'root', MAX_ROOT_BYTES) : undefined;
 }
 

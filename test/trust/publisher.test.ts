@@ -5,6 +5,7 @@ import { realFileSystem } from '../../src/lib/file-system.ts';
 import { parseRepository } from '../../src/reference/reference.ts';
 import { createRegistryClient } from '../../src/registry/client.ts';
 import { createCollection, type Edit, editCollection } from '../../src/trust/core/editor.ts';
+import { type Pin, pinFor } from '../../src/trust/core/pin.ts';
 import { journalChanges, openJournal } from '../../src/trust/journal.ts';
 import { openMemory } from '../../src/trust/memory.ts';
 import { assertNothingLost, openForPublishing, publish } from '../../src/trust/publisher.ts';
@@ -34,7 +35,7 @@ const put = (tag: string, version = 1): Edit => ({
 });
 
 /** One machine: its memory, its journal, and the owner's keys. */
-function machine(registry: MemoryRegistry) {
+function machine(registry: MemoryRegistry, pin?: Pin) {
   const directory = temporaryFolder();
   const clock = new JumpingClock();
   const source = createRegistrySource({ client: createRegistryClient(registry.http), repository: APP });
@@ -44,7 +45,7 @@ function machine(registry: MemoryRegistry) {
     repository: APP,
     source,
     memory,
-    pins: new Map(),
+    pins: new Map(pin === undefined ? [] : [[APP.canonical, pin] as const]),
     startTimeMs: clock.now(),
     ownRootKeys: (listed: readonly (typeof keys.rootKey.publicKey)[]) =>
       listed.filter((key) => key.publicValue === keys.rootKey.publicKey.publicValue),
@@ -100,6 +101,24 @@ describe('publishing', () => {
     expect(opened.state.digest).toBe(published.digest);
     expect(opened.trusted.snapshot?.signed.extension).toEqual({ turnSeconds: 1, history: [] });
     expect(await tags(owner)).toEqual(['1.0', '1.1']);
+  });
+
+  it('protocol 3.1: a machine that starts from a later root keeps the roots before it, for others to start from', async () => {
+    const registry = createMemoryRegistry();
+    const owner = machine(registry);
+    const asleep = machine(registry);
+    await owner.publish([put('1.0')]);
+    await asleep.read();
+    for (const label of ['second', 'third']) {
+      const key = simSigner(labelledSimKey(label)).publicKey;
+      await owner.publish([{ kind: 'addKey', role: 'root', key }]);
+    }
+    const restored = machine(registry, pinFor((await owner.read()).trusted.root, 1));
+    // What it has looked at is remembered from its pin's root on, and is not fetched again for the publish.
+    expect((await restored.read()).trusted.roots.map(({ signed }) => signed.version)).toEqual([3]);
+    await restored.publish([put('2.0')]);
+    expect(await tags(asleep)).toEqual(['1.0', '2.0']);
+    expect((await asleep.read()).trusted.root.signed.version).toBe(3);
   });
 
   it('protocol 4.2: carries the history on, from publish to publish', async () => {
