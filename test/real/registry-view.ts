@@ -56,16 +56,22 @@ export async function signedTags(
   repository: string,
 ): Promise<Readonly<Record<string, string>>> {
   const files = await trustFiles(registry, repository);
-  const newest = [...files.keys()]
-    .filter((name) => /^\d+\.targets\.json$/.test(name))
-    .sort((left, right) => Number.parseInt(right, 10) - Number.parseInt(left, 10))[0];
-  const { signed } = JSON.parse(String(files.get(newest ?? ''))) as {
-    signed: { targets: Record<string, { hashes: { sha256: string } }> };
-  };
+  const entries = ['targets', 'targets%2Freleases'].flatMap((role) => entriesOf(files, role));
   return Object.fromEntries(
-    Object.entries(signed.targets).map(([path, { hashes }]) => [
-      path.slice(path.lastIndexOf(':') + 1),
-      `sha256:${hashes.sha256}`,
-    ]),
+    entries.map(([path, { hashes }]) => [path.slice(path.lastIndexOf(':') + 1), `sha256:${hashes.sha256}`]),
   );
+}
+
+type Entry = readonly [path: string, file: { readonly hashes: { readonly sha256: string } }];
+
+/** The entries of a role's newest file; a repository without signers has no released role, and nothing is left in it. */
+function entriesOf(files: ReadonlyMap<string, Buffer>, role: string): readonly Entry[] {
+  const [newest] = [...files.keys()]
+    .filter((name) => /^\d+\.(.*)\.json$/.exec(name)?.[1] === role)
+    .sort((left, right) => Number.parseInt(right, 10) - Number.parseInt(left, 10));
+  if (newest === undefined) return [];
+  const { signed } = JSON.parse(String(files.get(newest))) as {
+    signed: { targets: Record<string, Entry[1]> };
+  };
+  return Object.entries(signed.targets);
 }
