@@ -5,6 +5,7 @@
 import { KeyError, UsageError } from '../lib/errors.ts';
 import { escapeShort } from '../lib/escape.ts';
 import { cosign, findStaged, ownKeys, stagedChanged } from '../publish/cosign.ts';
+import { passingOverStaged } from '../publish/leaving-role.ts';
 import type { PublishTools } from '../publish/prepare.ts';
 import { describeMissing } from '../publish/staged-words.ts';
 import { isSha256 } from '../reference/digest.ts';
@@ -38,8 +39,9 @@ export function run(context: Context): Promise<ExitStatus> {
     const show = args.on('show');
     const digest = assertDigest(args.string('digest'), show);
     if (json && !show) throw new UsageError({ code: 'USAGE', message: '--format needs --show' });
-    const tools = await createPublishTools(services, repository);
-    const store = await stagedStoreFor(services, tools.source);
+    const given = await createPublishTools(services, repository);
+    const store = await stagedStoreFor(services, given.source);
+    const tools = await passingOverStaged(given, store);
     const found = await findStaged(tools, store);
     const { view, collection } = found;
     for (const line of new Set(collection.warnings)) tools.say(`warning: ${line}`);

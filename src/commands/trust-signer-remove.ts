@@ -2,9 +2,10 @@
  * `dtrust trust signer remove`: his keys count no more (docs/specification.md, rule 2.6). Tags that he signed last are
  * shown first: they stay, signed by a key that stays, are signed for another digest, or go. All of it is one publish.
  */
-import { KeyError, TrustError } from '../lib/errors.ts';
+import { KeyError } from '../lib/errors.ts';
 import { escapeShort } from '../lib/escape.ts';
 import { describeManifest } from '../publish/describe-manifest.ts';
+import { passingOver } from '../publish/leaving-role.ts';
 import {
   editsFor,
   type Leaving,
@@ -22,7 +23,6 @@ import { parseRepository, parseTag, type Repository } from '../reference/referen
 import type { Edit, TargetEntry } from '../trust/core/editor.ts';
 import type { TargetFound } from '../trust/core/search.ts';
 import { signersOf } from '../trust/signers.ts';
-import { openCollection } from '../trust/updater.ts';
 import { askAboutTags } from './ask-signer-tags.ts';
 import type { Context, ExitStatus } from './context.ts';
 import { forEachRepository } from './each-repository.ts';
@@ -73,7 +73,9 @@ async function remove(services: Services, repository: Repository, removal: Remov
   const shown = escapeShort(removal.name);
   const given = await createPublishTools(services, repository);
   context.out(`Removing signer "${shown}" from ${canonical}...\n`);
-  const tools = await withoutHisRole(given, removal.name);
+  const tools = await passingOver(given, (trusted) =>
+    signersOf(trusted).find(({ name }) => name === removal.name),
+  );
   const entries = new Map<string, TargetEntry>();
   // Signed is what the registry has under the digest, as with `trust sign`.
   const check = async ({ path }: TargetFound, digest: Digest) => {
@@ -101,29 +103,6 @@ async function remove(services: Services, repository: Repository, removal: Remov
     if (kind === 'repoint') context.out(`Signed ${escapeShort(path)} for ${entries.get(path)?.sha256}\n`);
   }
   context.out(`Successfully removed ${shown} from ${canonical}\n`);
-}
-
-/**
- * The same tools, or, where the collection cannot be listed with the signer's own role and can be without it, such that
- * pass over that role: nobody prevents his removal by what he signs. What only it lists goes with it, as it would.
- *
- * @throws as `openCollection`
- */
-async function withoutHisRole(tools: PublishTools, name: string): Promise<PublishTools> {
-  const collection = await openCollection(tools.editOptions);
-  try {
-    await collection.listTargets('passed-over');
-    return tools;
-  } catch (error) {
-    const signer = signersOf(collection.trusted).find((each) => each.name === name);
-    if (!(error instanceof TrustError) || signer === undefined) throw error;
-    const editOptions = { ...tools.editOptions, leaving: signer.role };
-    await (await openCollection(editOptions)).listTargets('passed-over');
-    tools.say(
-      `warning: the role of ${escapeShort(name)} cannot be read (${error.code}); what is signed in it alone is no longer signed once he is removed`,
-    );
-    return { ...tools, editOptions };
-  }
 }
 
 /** What the command line says is looked at before a key is asked for. */

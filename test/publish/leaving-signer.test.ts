@@ -1,4 +1,5 @@
 /** What a signer who is to be removed (protocol 2.6) writes while the owner decides on his tags. */
+import fs from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { PrivateKey } from '../../src/keys/private-key.ts';
 import { TrustError } from '../../src/lib/errors.ts';
@@ -155,6 +156,34 @@ describe('protocol 2.6: a signer limited to some tags whose own role is garbage'
     expect(signersOf(seen.trusted).map(({ name }) => name)).toEqual(['bob']);
     expect((await seen.listTargets()).map(({ path }) => path)).toEqual([`${begun.name}:1.0`]);
     await world.succeed(home, ['trust', 'refresh', begun.name]);
+  });
+});
+
+describe('protocol 2.6, 4.6: a signer whose own role is garbage, where the root takes two keys', () => {
+  test('is removed by two people', async () => {
+    const { repository, home, begun, dave } = await limitedScene();
+    const other = await world.keyPair(home, 'root');
+    await world.succeed(home, ['trust', 'threshold', '--add-key', other.pub, 'root', '2', begun.name]);
+    const second = world.home();
+    await world.save(second, other.key, 'root');
+    for (const file of world.keyFiles(home, 'root')) {
+      if (file.includes(other.key.notaryKeyId)) fs.rmSync(file);
+    }
+    for (const each of [home, second]) await world.open(begun, each);
+    const collection = await world.open(begun);
+    const draft = new Draft({ trusted: collection.trusted, files: await collection.loadAll() });
+    const options = { signers: [dave], nowMs: Date.now() };
+    const garbage = new Map([['targets/dave' as RoleName, { version: 2, bytes: Buffer.from('{}') }]]);
+    await world.publish(repository, await writeState(draft, options, garbage));
+    const staged = await world.succeed(home, [
+      ...['trust', 'stage', 'signer', 'remove', '--force', 'dave', begun.name],
+    ]);
+    const [id = ''] = /sha256:[0-9a-f]{64}/.exec(staged.out) ?? [];
+    const signed = await world.succeed(second, ['trust', 'cosign', '--digest', id, begun.name]);
+    expect(signed.err).toMatch(/warning: the role of dave cannot be read/);
+    await world.succeed(home, ['trust', 'cosign', '--digest', id, begun.name]);
+    const seen = await world.open(begun);
+    expect(signersOf(seen.trusted).map(({ name }) => name)).toEqual(['bob']);
   });
 });
 
