@@ -35,8 +35,13 @@ export async function run(context: Context): Promise<Outcome> {
 
 async function isKnown(services: Services, container: LocalContainer, name: string): Promise<boolean> {
   try {
-    await verifyContainer(services, container, name);
-    return true;
+    if ((await verifyContainer(services, container, name)) !== 'allowed') return true;
+    // An entry of the ledger has no end: it would outlast the exception.
+    note(
+      services.context,
+      'the image of this container is allowed for a time only, so the new one is not noted as yours',
+    );
+    return false;
   } catch (error) {
     if (!hasCode(error, 'IMAGE_UNVERIFIED', 'IMAGE_NOT_FOUND')) throw error;
     note(

@@ -3,7 +3,7 @@
  * under the name that the container was made from.
  */
 import type { Exception } from '../enforce/exceptions.ts';
-import type { LedgerEntry } from '../enforce/ledger.ts';
+import type { LedgerEntry, LedgerReason } from '../enforce/ledger.ts';
 import type { LocalContainer } from '../engine/local-container.ts';
 import { EngineError, UsageError } from '../lib/errors.ts';
 import { escapeShort } from '../lib/escape.ts';
@@ -29,27 +29,29 @@ export async function containerNamed(services: Services, name: string): Promise<
 }
 
 /**
- * Returns where somebody vouches for the container's image.
+ * Why the container may be started; `allowed` only where nothing that lasts longer than an exception says so.
  * @throws TrustError IMAGE_UNVERIFIED; EngineError IMAGE_NOT_FOUND when the image is gone; LocalStateError
  */
 export async function verifyContainer(
   services: Services,
   container: LocalContainer,
   name: string,
-): Promise<void> {
+): Promise<LedgerReason> {
   const entries = await entriesFor(services, container.imageId);
-  if (entries.some((entry) => vouches(services, entry))) return;
+  const lasting = entries.find(({ why }) => why !== 'allowed');
+  const entry = lasting ?? entries.find((each) => vouches(services, each));
+  if (entry !== undefined) return entry.why;
   const engine = await services.engine();
   const image = await engine.inspectImage(container.imageId, { signal: services.context.signal });
   if (image?.id !== container.imageId) throw gone(container, name);
   const tried: string[] = [];
   const admission = await signedNow(services, image, madeFrom(container), tried);
   if (admission === undefined) throw unverified(image, tried, name);
+  return 'verified';
 }
 
-/** An exception counts for as long as it lasts, also for containers that were made under it. */
+/** Of an image that was allowed. An exception counts for as long as it lasts, also for containers that were made under it. */
 function vouches(services: Services, entry: LedgerEntry): boolean {
-  if (entry.why !== 'allowed') return true;
   const isFor = ({ repository, digest }: Exception) => entry.reference === `${repository}@${digest}`;
   const exception = currentExceptions(services).find(isFor);
   if (exception !== undefined) sayAllowed(services, entry.reference, exception);

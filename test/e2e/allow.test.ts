@@ -129,6 +129,16 @@ describe('contract (Terminal): an exception for exactly this digest', () => {
     await refused(machine, ['start', 'box'], { code: 'IMAGE_UNVERIFIED' });
   });
 
+  test('is not outlasted by a commit: what is made of an image that is only allowed is not noted', async () => {
+    await allow();
+    await machine.succeed(['create', '-q', `${name}:1.0`]);
+    stage.engine.containers.push({ Id: 'a'.repeat(64), Name: 'box', Image: base.id, Called: pinned });
+    const commit = await machine.succeed(['commit', 'box', 'mine:1'], { FAKE_DOCKER_SAYS: other.id });
+    expect(commit.stderr).toContain('is not noted as yours');
+    stage.engine.images.set('mine:1', { Id: other.id, RepoTags: ['mine:1'], RepoDigests: [] });
+    await refused(machine, ['run', other.id], { code: 'IMAGE_UNVERIFIED', status: 125 });
+  });
+
   test.each([-1, 368, 4000])('does not count when it ends in %i days', async (days) => {
     written(entry({ until: day(days) }));
     await refused(machine, ['run', `${name}:1.0`], { code: 'NO_TRUST_DATA', status: 125 });
