@@ -40,6 +40,12 @@ const COMMANDS: readonly (readonly [path: string, summary: string])[] = [
   ['pin export', 'Print the line that pins a repository elsewhere'],
 ];
 
+const GROUPS: Readonly<Record<string, string>> = {
+  key: 'Make, keep and copy the private keys of this machine',
+  signer: 'Say who else may sign in a repository',
+  pin: 'Say which root keys repositories must start from',
+};
+
 export async function run(context: Context): Promise<ExitStatus> {
   const group = context.parsed.path.slice(1).join(' ');
   const stranger = context.parsed.rest.find((arg) => arg !== '--help' && arg !== '-h');
@@ -52,11 +58,13 @@ export async function run(context: Context): Promise<ExitStatus> {
   }
   const below = COMMANDS.filter(([path]) => group === '' || path.startsWith(`${group} `));
   const prefix = ['dtrust trust', group].join(' ').trim();
-  context.out(`Usage:  ${prefix} COMMAND\n\nKeep and check signatures on images\n\nCommands:\n`);
+  const about = GROUPS[group] ?? 'Keep and check signatures on images';
+  context.out(`Usage:  ${prefix} COMMAND\n\n${about}\n\nCommands:\n`);
   context.out(
     renderTable(
       ['', ''],
-      below.map(([path, summary]) => [`  ${path}`, summary]),
+      // Under a group without the group: 'dtrust trust pin COMMAND' is what is then typed.
+      below.map(([path, summary]) => [`  ${group === '' ? path : path.slice(group.length + 1)}`, summary]),
     ).slice(1),
   );
   context.out(`\nRun '${prefix} COMMAND --help' for more information on a command.\n`);
