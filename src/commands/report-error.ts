@@ -50,8 +50,11 @@ function usageLines({ message, usage }: CommandLineError): string[] {
 
 /** Evidence that was refused and a source that could not be reached must never read alike. */
 function verdict(error: DtrustError): string {
-  if (error instanceof TrustError)
-    return error.code === 'NO_TRUST_DATA' ? 'refused: no trust data' : 'refused';
+  if (error instanceof TrustError) {
+    // Once: the message may begin with the same words.
+    const isSaid = error.code !== 'NO_TRUST_DATA' || error.message.startsWith('no trust data for ');
+    return isSaid ? 'refused' : 'refused: no trust data';
+  }
   if (error instanceof NetworkError) return 'error: cannot reach';
   if (error instanceof RegistryError) return 'error: registry';
   return error.code === 'NOT_YET_ENFORCED' ? 'refused' : 'error';

@@ -49,6 +49,13 @@ describe('for people', () => {
     expect(renderError(error, PLAIN)).toBe(`dtrust: ${verdict}: m (${error.code})\n`);
   });
 
+  test('contract (Terminal): no trust data is said once, where the message begins with it', () => {
+    const error = new TrustError({ code: 'NO_TRUST_DATA', message: 'no trust data for a/b in registry a/b' });
+    expect(renderError(error, PLAIN)).toBe(
+      'dtrust: refused: no trust data for a/b in registry a/b (NO_TRUST_DATA)\n',
+    );
+  });
+
   test('DTRUST_DEBUG adds step, attack, role and causes', () => {
     const text = renderError(refusal, { json: false, debug: true });
     expect(text).toContain('dtrust: debug: step 5.4.3.1\n');
