@@ -91,8 +91,9 @@ function runOwnWork(context: Context): Promise<ExitStatus> {
     const repository = parseRepository(name);
     const tools = await createPublishTools(services, repository);
     const collection = await openCollection(tools.editOptions);
-    await discardStaged(tools, await stagedStoreFor(services, tools.source), collection);
-    context.out(`Took back what was staged for ${repository.canonical}\n`);
+    const isThere = await discardStaged(tools, await stagedStoreFor(services, tools.source), collection);
+    const done = isThere ? 'Took back what was staged' : 'Nothing that can be read was staged';
+    context.out(`${done} for ${repository.canonical}\n`);
     tools.say(
       'whoever kept a copy with enough signatures can still publish it, until the roles that it changes are published anew',
     );

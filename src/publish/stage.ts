@@ -85,20 +85,25 @@ export async function putStaged(
   return last;
 }
 
-/** Takes back what is staged, whatever it is. Throws as `putStaged`. */
+/** Takes back what is staged, whatever it is; false: nothing was, so far as can be read. Throws as `putStaged`. */
 export async function discardStaged(
   { clock, random, signal }: PublishTools,
   store: StagedStore,
   { trusted, collection }: VerifiedCollection,
-): Promise<void> {
+): Promise<boolean> {
+  let isThere = false;
   await store.write({
-    build: async () => ({ kind: 'discarded', collection }),
+    build: async (found) => {
+      isThere ||= found !== undefined && found.kind !== 'discarded';
+      return { kind: 'discarded', collection };
+    },
     holds: async ({ kind }) => kind === 'discarded',
     ...turnOf({ trusted }),
     clock,
     random,
     signal,
   });
+  return isThere;
 }
 
 function turnOf({ trusted }: Pick<VerifiedCollection, 'trusted'>): { readonly turnSeconds?: number } {

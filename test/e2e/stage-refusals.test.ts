@@ -234,6 +234,9 @@ describe('protocol 4.6: who stages and signs', () => {
     expect((await owner.succeed(['trust', 'stage', '--discard', name])).stdout).toBe(
       `Took back what was staged for ${name}\n`,
     );
+    expect((await owner.succeed(['trust', 'stage', '--discard', name])).stdout).toBe(
+      `Nothing that can be read was staged for ${name}\n`,
+    );
     await refused(bob, cosign('--digest', id), { code: 'STAGED_ABSENT', mayChange: MEMORY });
     expect((await owner.succeed(add)).stdout).toContain('Staged for ');
   });
