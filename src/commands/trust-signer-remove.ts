@@ -155,8 +155,8 @@ async function decide(
 function tellWhatElse({ say, repository }: PublishTools, others: readonly TargetFound[], name: string): void {
   if (others.length === 0) return;
   say(
-    `${name} signed targets/releases last, which lists ${others.length} tags that he did not sign in his own name; ` +
-      `compare them with what they should be: dtrust trust inspect --pretty ${repository.familiar}`,
+    `${name} signed targets/releases last, which lists ${others.length} ${others.length === 1 ? 'tag' : 'tags'} that he did not sign in his own name; ` +
+      `compare with what they should be: dtrust trust inspect --pretty ${repository.familiar}`,
   );
 }
 

@@ -84,7 +84,9 @@ async function change(services: Services, repository: Repository, wanted: Wanted
   });
   sayChanged(tools, changed);
   const of = role === 'root' ? ` of ${keysOfRole(changed.seen, 'root').length}` : '';
-  context.out(`Successfully changed ${role} of ${canonical}: ${threshold}${of} keys must sign it\n`);
+  context.out(
+    `Successfully changed ${role} of ${canonical}: ${threshold}${of} ${threshold === 1 && of === '' ? 'key' : 'keys'} must sign it\n`,
+  );
 }
 
 function thresholdOf({ trusted }: VerifiedCollection, role: Wanted['role']): number | undefined {
