@@ -22,7 +22,7 @@ const SERVICE = 'org.freedesktop.secrets';
 const PROMPTER = 'org.gnome.keyring.SystemPrompter';
 
 export interface SecretService {
-  /** What a program of this session has in its environment. */
+  /** What a program on this bus has in its environment. */
   readonly env: Readonly<Record<string, string>>;
   /** Ends what stands behind the bus and starts another; what is kept stays, as over a logout. */
   become(state: SecretServiceState): Promise<void>;

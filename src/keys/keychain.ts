@@ -152,7 +152,7 @@ function childEnvironment({ env, rawEnvironment, platform }: KeychainOptions): R
   );
   if (platform !== 'linux') return handedOn;
   const bus = env.sessionBus ?? busOfSession(env.xdgRuntimeDir);
-  if (bus === undefined) throw new KeychainError('this session has no bus');
+  if (bus === undefined) throw new KeychainError('there is no session bus');
   return { ...handedOn, DBUS_SESSION_BUS_ADDRESS: bus, PATH: '/usr/bin:/bin' };
 }
 

@@ -76,7 +76,7 @@ describe.skipIf(needed.skip)(needed.title('contract (Keys): the keychain of a Li
     await elsewhere.answer('Enter passphrase for alice key', 'first passphrase');
     await elsewhere.answer('Enter passphrase for new alice key', 'from elsewhere');
     await elsewhere.answer('Repeat passphrase for new alice key', 'from elsewhere');
-    expect(await elsewhere.end()).toContain('is not used: this session has no bus.');
+    expect(await elsewhere.end()).toContain('is not used: there is no session bus.');
 
     for (const [answer, kept] of [
       ['n', 'first passphrase'],

@@ -96,7 +96,7 @@ describe('contract (Keys): keychain calls run in a child process, and whatever g
     const { pid } = misbehaving(folder.path, 'hanging');
     await expect(keychainOf('hanging', { env }).get(account)).rejects.toMatchObject({
       name: 'KeychainError',
-      message: 'this session has no bus',
+      message: 'there is no session bus',
     });
     expect(existsSync(pid)).toBe(false);
   });

@@ -242,13 +242,13 @@ describe('contract (Keys): repository and online keys get random passphrases tha
 
   test('without a keychain both share one that is typed', async () => {
     const keychain = new FakeKeychain();
-    keychain.failure = 'this session has no bus';
+    keychain.failure = 'there is no session bus';
     const terminal = scriptedTerminal(['a typed passphrase']);
     const passphrases = chain(keychain, terminal);
     const first = await passphrases.choose(targets);
     expect((await passphrases.choose(online)).equals(first)).toBe(true);
     expect(terminal.log).toEqual([
-      'The keychain of this system is not used: this session has no bus.',
+      'The keychain of this system is not used: there is no session bus.',
       'Enter passphrase for new repository key with ID 0123456 (docker.io/acme/app): ',
     ]);
   });
