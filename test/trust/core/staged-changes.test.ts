@@ -227,11 +227,7 @@ describe('protocol 4.6: a list of changes', () => {
       (json) => json.set('targets', new Map([[PATH, target]])),
     );
     const terms = { signers: [online, repository], nowMs: NOW };
-    return await completeStaged(
-      begunWith,
-      await signStaged(await view(begunWith, own), [repository]),
-      terms,
-    );
+    return await completeStaged(begunWith, await signStaged(await view(begunWith, own), [repository]), terms);
   }
 
   const widened = (json: Map<string, JsonValue>) => {
@@ -247,7 +243,11 @@ describe('protocol 4.6: a list of changes', () => {
     const renewed = await staged(lying, [{ kind: 'renew', roles: ['targets' as RoleName] }], [repository]);
     const changes = stagedChanges(await view(lying, changed(renewed, 'targets' as RoleName, widened)));
     expect(changes).toContainEqual(
-      expect.objectContaining({ kind: 'released', path: PATH, after: expect.objectContaining({ role: BOB }) }),
+      expect.objectContaining({
+        kind: 'released',
+        path: PATH,
+        after: expect.objectContaining({ role: BOB }),
+      }),
     );
   });
 
