@@ -84,10 +84,15 @@ export function ifLost(entry: KeyEntry, uses: readonly KeyUse[]): string {
   const last = roots.filter((use) => !isReplaceable(use));
   if (last.length > 0) return `nobody can change keys or renew the root of ${where(last)} any more`;
   if (roots.length > 0) return 'another root key takes its place: dtrust trust threshold --remove-key';
-  const kinds = new Set(uses.map(({ as }) => as));
-  if (kinds.has('repository')) return 'a root key replaces it: dtrust trust rotate targets';
-  if (kinds.has('online')) return 'a root key replaces it: dtrust trust rotate online';
-  if (kinds.has('signer')) return 'a new key takes its place: dtrust trust rotate signer';
+  const as = (kind: KeyUse['as']) => uses.find((use) => use.as === kind);
+  const [repository, online, signer] = [as('repository'), as('online'), as('signer')];
+  if (repository) return `a root key replaces it: dtrust trust rotate targets ${repository.repository}`;
+  if (online) return `a root key replaces it: dtrust trust rotate online ${online.repository}`;
+  if (signer) {
+    // A name that others chose stands in a command that is typed: only one that means nothing to a shell.
+    const name = /^[a-z0-9_-]+$/.test(signer.signer ?? '') ? signer.signer : 'NAME';
+    return `a new key takes its place: dtrust trust rotate signer ${name} ${signer.repository}`;
+  }
   if (entry.role === 'root') return 'what was begun with it elsewhere could not be changed any more';
   return 'nothing that is known here';
 }

@@ -61,7 +61,7 @@ describe('contract (Keys): trust key list shows what each key is good for', () =
     expect(keyOf(all, 'root').Uses).toEqual([{ ...use, As: 'root' }]);
     expect(keyOf(all, 'root').IfLost).toMatch(/nobody can change keys/);
     expect(keyOf(all, 'targets').Uses).toEqual([{ ...use, As: 'repository' }]);
-    expect(keyOf(all, 'targets').IfLost).toContain('dtrust trust rotate targets');
+    expect(keyOf(all, 'targets').IfLost).toContain(`dtrust trust rotate targets ${app}`);
     // A signer keeps the collection fresh too, so the online key has company.
     const others = [keyOf(await listed(alice), 'alice').ID];
     expect(keyOf(all, 'snapshot').Uses).toEqual([{ ...use, As: 'online', OtherKeys: others }]);
@@ -76,7 +76,7 @@ describe('contract (Keys): trust key list shows what each key is good for', () =
     const { stdout, stderr } = await alice.succeed(['trust', 'key', 'list']);
     expect(stdout).toMatch(/^ROLE +REPOSITORY +KEY ID +GOOD FOR +IF LOST +FILE\n/);
     expect(stdout).toContain(`signer alice of ${app} (${app}:dev-*)`);
-    expect(stdout).toContain('dtrust trust rotate signer');
+    expect(stdout).toContain(`dtrust trust rotate signer alice ${app}`);
     expect(stderr).toContain('dtrust trust key backup FILE');
   });
 
