@@ -7,6 +7,7 @@ import type { StagedStore } from '../trust/staged-store.ts';
 import { note } from './context.ts';
 import { memoryScopeOf, openOptionsFor, sourceFor } from './open-collection.ts';
 import type { Services } from './services.ts';
+import { waitNotice } from './wait-notice.ts';
 
 /** @throws what building the services throws: LocalStateError, UsageError */
 export async function createPublishTools(services: Services, repository: Repository): Promise<PublishTools> {
@@ -43,6 +44,7 @@ export async function createPublishTools(services: Services, repository: Reposit
     signal: context.signal,
     unattended: context.env.init === '1',
     say: (line) => note(context, line),
+    onWait: waitNotice(context),
     debug: (line) => {
       if (context.env.debug !== undefined) note(context, `debug: ${line}`);
     },

@@ -206,6 +206,7 @@ async function publishStaged(
       clock,
       random,
       signal,
+      ...(tools.onWait && { onWait: tools.onWait }),
     });
   } catch (error) {
     // Another cosigner may have published the very same at the same moment.

@@ -42,6 +42,8 @@ export interface PublishTools {
   readonly unattended: boolean;
   /** One line for stderr. */
   readonly say: (line: string) => void;
+  /** Told how long a publish waits before it is sure, in milliseconds. */
+  readonly onWait?: (waitMs: number) => void;
   /** One line for stderr, with DTRUST_DEBUG alone. */
   readonly debug: (line: string) => void;
   /** Set by a recovery (protocol 2.5), which replaces more than what it can build on. */

@@ -66,6 +66,7 @@ export async function publishEdits(
     clock,
     random,
     signal,
+    ...(tools.onWait && { onWait: tools.onWait }),
   });
   const { state, attempts } = await sayWhenStopped(tools, publishing);
   tools.debug(`published timestamp version ${state.versions.get('timestamp')} in ${attempts} attempts`);

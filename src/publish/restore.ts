@@ -95,6 +95,7 @@ export async function restore(
     clock,
     random,
     signal,
+    ...(tools.onWait && { onWait: tools.onWait }),
   });
   return await openCollection(tools.clientOptions);
 }
