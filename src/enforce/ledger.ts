@@ -4,7 +4,7 @@
  *     ledger.json   {"format":1,"sha256":"...","body":{"entries":[{engine, image, why, reference, atMs}]}}
  *
  * The key is the engine's own ID with the full image ID, which names bytes; a name is never looked up here. Two kinds
- * of entries: images that come from here and may run by themselves (`accepted` by a person, `committed` from a
+ * of entries: images that come from here and may run by themselves (`accepted` by a person, `built`, `committed` from a
  * container whose image was known), and images that a container was made of under enforcement (`verified`, `named`,
  * `allowed`), which let that container be started again and nothing more.
  *
@@ -23,7 +23,7 @@ import type { Digest } from '../reference/digest.ts';
 import { frameBody, unframeBody } from '../trust/memory-frame.ts';
 import { Reader } from '../trust/memory-record.ts';
 
-export type LedgerReason = 'accepted' | 'committed' | 'verified' | 'named' | 'allowed';
+export type LedgerReason = 'accepted' | 'built' | 'committed' | 'verified' | 'named' | 'allowed';
 
 export interface LedgerEntry {
   /** The engine's ID, from its `GET /info`. */
@@ -44,9 +44,16 @@ export interface LedgerStore {
 
 const FILE = 'ledger.json';
 const WAIT_MS = 10_000;
-const REASONS: ReadonlySet<string> = new Set(['accepted', 'committed', 'verified', 'named', 'allowed']);
+const REASONS: ReadonlySet<string> = new Set([
+  'accepted',
+  'built',
+  'committed',
+  'verified',
+  'named',
+  'allowed',
+]);
 /** Images that came from here, and may run without anybody else's word. */
-const OWN: ReadonlySet<LedgerReason> = new Set(['accepted', 'committed']);
+const OWN: ReadonlySet<LedgerReason> = new Set(['accepted', 'built', 'committed']);
 /** Of those that only let a container be started again, so many are kept, the newest. */
 const MOST_USED = 2000;
 
