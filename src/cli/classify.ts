@@ -8,6 +8,7 @@
  * (`network NEW`) it is unknown, as at the top.
  */
 import type { CommandGroup } from './command-group.ts';
+import { nearestCommands } from './nearest.ts';
 import { ENFORCED, NOT_BUILT, NOT_YET } from './table.ts';
 import { PASSED } from './table-passed.ts';
 
@@ -19,6 +20,8 @@ export type CommandClass =
   | { readonly class: 'not-yet'; readonly why: string; readonly hint: string }
   /** One of dtrust's own that is to come: refused always. */
   | { readonly class: 'not-built'; readonly why: string; readonly hint: string }
+  /** Below `trust`, and there is none of that name; `nearest` are those that may have been meant. */
+  | { readonly class: 'mistyped'; readonly parent: string; readonly nearest: readonly string[] }
   /** To be run by docker after one warning line. */
   | { readonly class: 'unknown' };
 
@@ -144,15 +147,18 @@ function mentionsFlag(args: readonly string[], flag: string): boolean {
   return args.some((arg) => arg === `--${flag}` || arg.startsWith(`--${flag}=`));
 }
 
+/** A command that can be typed as it is: no mere group of others, and none that is to come. */
+function isThere(node: CommandNode): boolean {
+  return node.entry?.outcome.class === 'enforced';
+}
+
 function classifyUnknown(node: CommandNode, path: readonly string[]): CommandClass {
   if (node.path.length === 0 || !isGuarded(node)) return { class: 'unknown' };
   const parent = node.path.join(' ');
   if (node.path[0] === 'trust') {
-    return {
-      class: 'not-built',
-      why: `\`${path.join(' ')}\` is no command of dtrust`,
-      hint: `Run \`dtrust ${parent} --help\` for the commands that there are.`,
-    };
+    const typed = { parent: node, word: path[node.path.length] ?? '' };
+    const trust = tree?.children.get('trust') ?? node;
+    return { class: 'mistyped', parent, nearest: nearestCommands(trust, typed, isThere) };
   }
   return {
     class: 'not-yet',

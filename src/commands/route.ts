@@ -29,7 +29,7 @@ export interface RouteOptions {
 
 /**
  * Decides the route.
- * @throws UsageError NOT_YET_ENFORCED
+ * @throws UsageError NOT_YET_ENFORCED; USAGE for a `trust` command that there is not
  */
 export function route({ parsed, contentTrust, aliases }: RouteOptions): Route {
   const { path } = parsed;
@@ -47,11 +47,23 @@ export function route({ parsed, contentTrust, aliases }: RouteOptions): Route {
 function own(found: CommandClass, path: readonly string[]): Route {
   if (found.class === 'enforced') return { kind: 'own', command: found.command };
   if (found.class === 'pass' || found.class === 'unknown') return { kind: 'own', command: path.join(' ') };
+  if (found.class === 'mistyped') throw noSuchCommand(found, path);
   const when = found.class === 'not-yet' ? ' while content trust is on' : '';
   throw new UsageError({
     code: 'NOT_YET_ENFORCED',
     message: `\`${escapeShort(path.join(' '))}\` is not run${when}: ${found.why}`,
     hints: [found.hint],
+  });
+}
+
+function noSuchCommand(found: CommandClass & { class: 'mistyped' }, path: readonly string[]): UsageError {
+  const [first, ...others] = found.nearest.map((command) => `\`dtrust ${command}\``);
+  const meant = others.length === 0 ? first : `${first}, or ${others.join(' or ')}`;
+  const list = `Run \`dtrust ${found.parent} --help\` for the commands that there are.`;
+  return new UsageError({
+    code: 'USAGE',
+    message: `there is no command \`dtrust ${escapeShort(path.join(' '))}\``,
+    hints: [...(first === undefined ? [] : [`Did you mean ${meant}?`]), list],
   });
 }
 

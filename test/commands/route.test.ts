@@ -64,6 +64,22 @@ describe('trust on', () => {
     expect(refusedWith('load x').message).toMatch(/^`load` is not run while content trust is on: /);
   });
 
+  test('a `trust` command that there is not is a wrong command line, with what may have been meant', () => {
+    for (const contentTrust of [undefined, '0']) {
+      const error = throwsCode(() => routeOf('trust key exprot x', contentTrust), UsageError, 'USAGE');
+      expect(error.message).toBe('there is no command `dtrust trust key exprot`');
+      expect(error.hints).toEqual([
+        'Did you mean `dtrust trust key export`?',
+        'Run `dtrust trust key --help` for the commands that there are.',
+      ]);
+    }
+    const both = throwsCode(() => routeOf('trust add x'), UsageError, 'USAGE');
+    expect(both.hints[0]).toBe('Did you mean `dtrust trust signer add`, or `dtrust trust pin add`?');
+    const none = throwsCode(() => routeOf('trust frob\u001b[31m'), UsageError, 'USAGE');
+    expect(none.hints).toHaveLength(1);
+    expect(none.message).not.toContain('\u001b');
+  });
+
   test('a builder that is another plugin is refused like the build it is', () => {
     refusedWith('build .', undefined, { builder: 'buildx' });
     refusedWith('builder build .', undefined, { builder: 'buildx' });

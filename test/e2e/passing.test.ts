@@ -203,6 +203,21 @@ describe('commands that are not yet enforced', () => {
   });
 });
 
+describe('a `trust` command that there is not', () => {
+  test.each([{}, { DOCKER_CONTENT_TRUST: '0' }])(
+    'is USAGE with the command that was meant, nothing asked of anybody, under %j',
+    async (env) => {
+      const run = await refused(machine, ['trust', 'sgin', 'IMAGE'], { code: 'USAGE', env });
+      expect(run.stderr.split('\n').slice(0, 3)).toEqual([
+        'dtrust: error: there is no command `dtrust trust sgin` (USAGE)',
+        'dtrust: hint: Did you mean `dtrust trust sign`?',
+        'dtrust: hint: Run `dtrust trust --help` for the commands that there are.',
+      ]);
+      expect(dockerCalls(stage)).toEqual([]);
+    },
+  );
+});
+
 describe('a command line that docker would not take', () => {
   test.each([
     [['pull', '--no-such-flag', 'IMAGE'], 'unknown flag: --no-such-flag'],
