@@ -4,10 +4,7 @@ import type { LocalImage } from '../engine/local-image.ts';
 import { digestsOfTag, type PushResult } from '../engine/push-result.ts';
 import { DtrustError, EngineError } from '../lib/errors.ts';
 import { escapeShort } from '../lib/escape.ts';
-import { type Prepared, type PublishTools, prepare } from '../publish/prepare.ts';
 import { confirmProducerDigest } from '../publish/producer-digest.ts';
-import { publishEdits } from '../publish/publish-edits.ts';
-import { rehearse } from '../publish/rehearse.ts';
 import {
   assertNotTrustTag,
   DEFAULT_TAG,
@@ -15,14 +12,13 @@ import {
   type Repository,
   referenceTo,
   type Tag,
-  targetPath,
 } from '../reference/reference.ts';
 import { registryAuthHeader } from '../settings/credentials.ts';
 import type { TargetEntry } from '../trust/core/editor.ts';
-import { createPublishTools } from './publish-tools.ts';
 import { progressFor } from './pull-images.ts';
 import type { PushOptions } from './push.ts';
 import type { Services } from './services.ts';
+import { publishTags, type ReadyToSign, readyToSign, warnIfTagMoved } from './sign-tags.ts';
 
 interface LocalTag {
   readonly tag: Tag;
@@ -38,12 +34,10 @@ export async function pushAndSign(services: Services, options: PushOptions): Pro
   }
   const engine = await services.engine();
   const local = await imagesToPush(engine, options, context.signal);
-  const tools = await createPublishTools(services, repository);
-  const paths = local.map(({ tag }) => targetPath(repository, tag));
-  const prepared = await prepare(tools, { targets: true, mayInitialise: true, paths });
-  await rehearse(tools, prepared, paths);
+  const tags = local.map(({ tag }) => tag);
+  const ready = await readyToSign(services, repository, tags);
   const pushed = await upload(services, engine, options);
-  await signPushed(services, tools, prepared, options, local, pushed);
+  await signPushed(services, ready, options, local, pushed);
 }
 
 /** The local images, by the tags they are pushed under. */
@@ -80,8 +74,7 @@ async function upload(services: Services, engine: Engine, options: PushOptions):
 
 async function signPushed(
   services: Services,
-  tools: PublishTools,
-  prepared: Prepared,
+  ready: ReadyToSign,
   { quiet, reference: { repository } }: PushOptions,
   local: readonly LocalTag[],
   pushed: PushResult,
@@ -100,29 +93,11 @@ async function signPushed(
       entries.push(entry);
       await warnIfTagMoved(services, repository, tag, entry);
     }
-    if (!quiet) context.out('Signing and pushing trust metadata\n');
-    const edits = entries.map((target) => ({ kind: 'putTarget' as const, target }));
-    await publishEdits(tools, prepared, edits);
-    for (const { path } of entries) context.out(quiet ? `${path}\n` : `Successfully signed ${path}\n`);
+    await publishTags(ready, entries, (line) => quiet || context.out(`${line}\n`));
+    if (quiet) for (const { path } of entries) context.out(`${path}\n`);
   } catch (error) {
     throw saidUploaded(error, repository);
   }
-}
-
-/** Rule 5.1: the registry's tag decides nothing; when it points elsewhere already, that is worth a line. */
-async function warnIfTagMoved(
-  services: Services,
-  repository: Repository,
-  tag: Tag,
-  entry: TargetEntry,
-): Promise<void> {
-  const { context } = services;
-  const head = await (await services.registry()).headManifest(repository, tag, { signal: context.signal });
-  if (head?.claimedDigest === undefined || head.claimedDigest === entry.sha256) return;
-  context.err(
-    `dtrust: warning: ${entry.path} in the registry points at ${head.claimedDigest} already; ` +
-      `what you pushed, ${entry.sha256}, is what is signed\n`,
-  );
 }
 
 /** After the upload a failure must not read as if nothing had happened. */
