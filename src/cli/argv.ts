@@ -23,6 +23,10 @@ export type FlagMap = ReadonlyMap<string, readonly string[]>;
 export interface ParsedArgv {
   /** Flags before the command; help and version are not among them. */
   readonly globals: FlagMap;
+  /** Where in the arguments the command's first word stands. */
+  readonly commandAt: number;
+  /** Flags between the words of the command (`buildx --builder x build`); help is not among them. */
+  readonly between: FlagMap;
   /** Aliases replaced (`image rmi` is `image rm`); what is unknown as typed; empty for docker by itself. */
   readonly path: readonly string[];
   /** Everything behind the command, untouched. */
@@ -61,7 +65,13 @@ export function parseDockerArgv(argv: readonly string[]): ParsedArgv {
   const found = traverse(argv, start);
   const path = found.unknown === undefined ? found.node.path : [...found.node.path, found.unknown];
   const help = lastHelp(found.flags, lastHelp(globals.occurrences, undefined));
-  const common = { globals: toMap(globals.occurrences, ['help', 'version']), path, restAt: found.restAt };
+  const common = {
+    globals: toMap(globals.occurrences, ['help', 'version']),
+    commandAt: start,
+    between: toMap(found.flags, ['help']),
+    path,
+    restAt: found.restAt,
+  };
   const rest = argv.slice(found.restAt);
   const table = found.unknown === undefined ? COMMAND_FLAGS.get(path.join(' ')) : undefined;
   const own = table === undefined ? undefined : readCommand(rest, table, found.restAt);
@@ -171,7 +181,9 @@ function readCommand(rest: readonly string[], table: FlagTable, restAt: number):
 }
 
 function withoutFlags(
-  common: Pick<ParsedArgv, 'globals' | 'path' | 'rest' | 'restAt'> & { readonly help: boolean | undefined },
+  common: Pick<ParsedArgv, 'globals' | 'commandAt' | 'between' | 'path' | 'rest' | 'restAt'> & {
+    readonly help: boolean | undefined;
+  },
 ): ParsedArgv {
   return {
     ...common,

@@ -77,8 +77,9 @@ class LazyNode implements CommandNode {
   }
 }
 
-/** `image pull` and `pull` are one module, and so are `container run` and `run`. */
+/** `image pull` and `pull` are one module, and so are `container run` and `run`, and all four ways to build. */
 function moduleName(path: readonly string[]): string {
+  if (path.at(-1) === 'build') return 'build';
   return (path[0] === 'image' || path[0] === 'container' ? path.slice(1) : path).join(' ');
 }
 

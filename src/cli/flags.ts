@@ -96,12 +96,12 @@ const CREATE = `
   ulimit=+ use-api-socket u/user= userns= uts= v/volume=+ volume-driver= volumes-from=+ w/workdir=`;
 const RUN = `${CREATE} d/detach detach-keys= sig-proxy`;
 
-// The old builder's and buildx's.
+// The old builder's and buildx's, with those that buildx's help does not show.
 const BUILD = `
-  add-host=+ allow=+ annotation=+ attest=+ build-arg=+ build-context=+ builder= cache-from=+ cache-to=+
-  cgroup-parent= compress cpu-period= cpu-quota= c/cpu-shares= cpuset-cpus= cpuset-mems= disable-content-trust
-  f/file= force-rm iidfile= isolation= label=+ load m/memory= memory-swap= metadata-file= network= no-cache
-  no-cache-filter=+ o/output=+ platform=+ progress= provenance= pull push q/quiet rm sbom= secret=+
+  add-host=+ allow=+ annotation=+ attest=+ build-arg=+ build-context=+ builder= cache-from=+ cache-to=+ call=
+  cgroup-parent= check compress cpu-period= cpu-quota= c/cpu-shares= cpuset-cpus= cpuset-mems= D/debug
+  disable-content-trust f/file= force-rm iidfile= isolation= label=+ load m/memory= memory-swap= metadata-file= network= no-cache
+  no-cache-filter=+ o/output=+ platform=+ print= progress= provenance= pull push q/quiet rm sbom= secret=+
   security-opt=+ shm-size= squash ssh=+ t/tag=+ target= ulimit=+`;
 
 const START = 'a/attach checkpoint= checkpoint-dir= detach-keys= i/interactive';
@@ -149,7 +149,7 @@ export const COMMAND_FLAGS: ReadonlyMap<string, FlagTable> = new Map([
   ...forms('commit', '[OPTIONS] CONTAINER [REPOSITORY[:TAG]]', COMMIT, { least: 1, most: 2 }),
   ...['build', 'image build', 'builder build', 'buildx build'].map((name): [string, FlagTable] => [
     name,
-    table(`docker ${name} [OPTIONS] PATH | URL | -`, BUILD),
+    table(`docker ${name} [OPTIONS] PATH | URL | -`, BUILD, one),
   ]),
   [
     'plugin install',

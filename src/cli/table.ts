@@ -36,6 +36,10 @@ export const ENFORCED: readonly CommandGroup[] = [
     why: 'it makes an image, which may run when that of the container is known',
     commands: ['commit', 'container commit'],
   },
+  {
+    why: 'it fetches the images that a Dockerfile builds on, and makes one that may run when those are known',
+    commands: ['build|b', 'image build', ...underBuildx('build|b')],
+  },
   { why: 'it publishes an image, which is to be signed', commands: ['push', 'image push'] },
   {
     why: 'the trust tree is its own',
@@ -109,7 +113,7 @@ export const NOT_YET: readonly RefusedGroup[] = [
   {
     why: 'a build fetches its base images, and whatever COPY --from, cache sources and build contexts name',
     hint: BUILD_BY_DIGEST,
-    commands: ['build|b', 'image build', 'bake', ...underBuildx('build|b', 'bake|f')],
+    commands: ['bake', ...underBuildx('bake|f')],
   },
   {
     why: 'it starts a builder, whose own image is then fetched, and hands any build to it',

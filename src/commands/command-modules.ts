@@ -10,6 +10,7 @@ const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map<string, ()
   ['start', () => import('./start.ts')],
   ['restart', () => import('./start.ts')],
   ['commit', () => import('./commit.ts')],
+  ['build', () => import('./build.ts')],
   ['trust allow', () => import('./trust-allow.ts')],
   ['trust accept', () => import('./trust-accept.ts')],
   ['trust', () => import('./trust-help.ts')],

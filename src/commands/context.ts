@@ -3,6 +3,7 @@
  * from the process once; a test hands over its own. Nothing here has an opinion on trust.
  */
 import type { ParsedArgv } from '../cli/argv.ts';
+import type { ChildResult } from '../lib/child.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { FileSystem } from '../lib/file-system.ts';
 import type { Environment, RawEnvironment } from '../settings/environment.ts';
@@ -40,6 +41,29 @@ export interface Context {
    * the commands that end in docker.
    */
   readonly observeDocker?: (rest: readonly string[]) => Promise<Observed>;
+  /** The real docker for what is not this call's command line, there for the commands that end in docker. */
+  readonly docker?: DockerCalls;
+}
+
+/** Each with docker's global flags of this call before the arguments, and content trust switched off. */
+export interface DockerCalls {
+  /** Runs it apart from the terminal, and reads what it prints; signals reach it only as the end of this process. */
+  ask(args: readonly string[], options?: AskOptions): Promise<ChildResult>;
+  /** Runs it on this process's streams, and hands signals on; the status to exit with. */
+  run(args: readonly string[], options?: RunDockerOptions): Promise<ExitStatus>;
+}
+
+export interface AskOptions {
+  /** Over the environment of this process; undefined takes a variable out. */
+  readonly env?: RawEnvironment;
+  readonly stdin?: Uint8Array;
+  readonly timeoutMs?: number;
+}
+
+export interface RunDockerOptions {
+  readonly env?: RawEnvironment;
+  /** In place of this process's own. */
+  readonly stdin?: Uint8Array | undefined;
 }
 
 export interface Observed {

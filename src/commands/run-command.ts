@@ -13,8 +13,8 @@ import { systemClock } from '../lib/clock.ts';
 import { realFileSystem } from '../lib/file-system.ts';
 import { Interrupted, STOP_SIGNALS } from '../lib/interrupted.ts';
 import { writeAll } from '../lib/write-all.ts';
-import type { Environment } from '../settings/environment.ts';
-import type { Command, Context, Observed, Outcome } from './context.ts';
+import type { Environment, RawEnvironment } from '../settings/environment.ts';
+import type { Command, Context, DockerCalls, Observed, Outcome } from './context.ts';
 import { exitStatusOf } from './exit-status.ts';
 import { homeOfUser } from './home-of-user.ts';
 import { renderError } from './report-error.ts';
@@ -68,6 +68,39 @@ function createContext(call: Call): Context {
     columns: terminalWidth(),
     signal: stopSignal(process),
     observeDocker: (rest) => observe(call, rest),
+    ...(call.docker === undefined ? {} : { docker: dockerCalls(call, call.docker) }),
+  };
+}
+
+const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
+const ANSWER_MS = 120_000;
+
+/** Docker with other arguments than this call's, for the same engine. */
+function dockerCalls({ parsed, process }: Call, docker: Docker): DockerCalls {
+  const globals = process.argv.slice(2, 2 + parsed.commandAt);
+  const environment = (env: RawEnvironment = {}) => ({
+    ...process.env,
+    ...env,
+    ...docker.addedEnvironment,
+    DOCKER_CONTENT_TRUST: '0',
+  });
+  return {
+    ask: async (args, { env, stdin, timeoutMs = ANSWER_MS } = {}) => {
+      const { runChild } = await import('../lib/child.ts');
+      return await runChild({
+        file: docker.path,
+        args: [...globals, ...args],
+        env: environment(env),
+        timeoutMs,
+        maxOutputBytes: MAX_ANSWER_BYTES,
+        ...(stdin === undefined ? {} : { stdin }),
+      });
+    },
+    run: async (args, { env, stdin } = {}) => {
+      const { runDocker } = await import('../engine/run-docker.ts');
+      const start = { docker, args: [...globals, ...args], env: environment(env), process };
+      return await runDocker(start, { stdin });
+    },
   };
 }
 

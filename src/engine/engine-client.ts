@@ -80,7 +80,7 @@ class DockerodeEngine implements Engine {
   async #ping({ signal }: CallOptions): ReturnType<Engine['ping']> {
     if (this.#fixedVersion !== undefined) {
       this.#setApiVersion(this.#fixedVersion);
-      return { apiVersion: this.#fixedVersion };
+      return { apiVersion: this.#fixedVersion, wantsBuildKit: false };
     }
     const headers = await this.#asked('asking for its version', signal, async () => {
       const answer = await this.#dial({ path: '/_ping', method: 'GET', isStream: true, signal });
@@ -91,7 +91,7 @@ class DockerodeEngine implements Engine {
     });
     const apiVersion = negotiateVersion(headers['api-version']);
     this.#setApiVersion(apiVersion);
-    return { apiVersion };
+    return { apiVersion, wantsBuildKit: headers['builder-version'] === '2' };
   }
 
   info(options: CallOptions = {}): Promise<EngineInfo> {

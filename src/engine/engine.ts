@@ -45,10 +45,11 @@ export interface Engine {
   /** `unix:///var/run/docker.sock`, for messages. */
   readonly description: string;
   /**
-   * Settles the API version; every other call does it first by itself.
+   * Settles the API version; every other call does it first by itself. `wantsBuildKit`: a client that has both builders
+   * should take BuildKit; false where DOCKER_API_VERSION spared the question.
    * @throws EngineError ENGINE_UNREACHABLE, ENGINE_REFUSED, ENGINE_TLS, ENGINE_BROKEN, ENGINE_ERROR (as all calls)
    */
-  ping(options?: CallOptions): Promise<{ readonly apiVersion: string }>;
+  ping(options?: CallOptions): Promise<{ readonly apiVersion: string; readonly wantsBuildKit: boolean }>;
   /** Asked once per process. */
   info(options?: CallOptions): Promise<EngineInfo>;
   /** The local image of this name, ID or `name@digest`; undefined when the engine has none. */

@@ -56,7 +56,7 @@ export async function passOn(start: PassOn): Promise<number> {
   }
   // Loaded only here: the way through execve is to cost next to nothing.
   const { runDocker } = await import('./run-docker.ts');
-  return await runDocker(start, inherited);
+  return await runDocker(start, { inherited });
 }
 
 /** Through a shell that spells the bytes; docker's own name is then its path. */

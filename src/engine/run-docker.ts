@@ -46,15 +46,24 @@ const FORWARDED: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGHUP', 'SIGUSR2', 'S
 /** Typed on a terminal they reach docker by themselves; we only must not end before it. */
 const WAITED_OUT: readonly NodeJS.Signals[] = ['SIGINT', 'SIGQUIT'];
 
+export interface ChildStreams {
+  /** Open files beyond 0 to 2 that docker gets under their own numbers. */
+  readonly inherited?: readonly number[];
+  /** What docker reads on its stdin, in place of this process's own. */
+  readonly stdin?: Uint8Array | undefined;
+}
+
 /**
  * Runs docker as a child on the same streams and returns the status to exit with, 128+n after a signal that does
- * not end dtrust too. `inherited` are open files beyond 0 to 2 that docker gets under their own numbers.
+ * not end dtrust too.
  * @throws LocalStateError DOCKER_NOT_FOUND when it cannot be started after all
  */
-export async function runDocker(start: Start, inherited: readonly number[] = []): Promise<number> {
-  const stdio = Array.from({ length: Math.max(2, ...inherited) + 1 }, (_, fd) =>
-    fd <= 2 || inherited.includes(fd) ? fd : ('ignore' as const),
-  );
+export async function runDocker(start: Start, streams: ChildStreams = {}): Promise<number> {
+  const { inherited = [], stdin } = streams;
+  const stdio = Array.from({ length: Math.max(2, ...inherited) + 1 }, (_, fd) => {
+    if (fd === 0 && stdin !== undefined) return 'pipe' as const;
+    return fd <= 2 || inherited.includes(fd) ? fd : ('ignore' as const);
+  });
   // Before docker is there: a signal between its start and our listening would end dtrust alone.
   const signals = holdSignals(start.process);
   try {
@@ -64,6 +73,9 @@ export async function runDocker(start: Start, inherited: readonly number[] = [])
       env: { ...start.env, ...start.docker.addedEnvironment } as NodeJS.ProcessEnv,
     });
     signals.forwardTo(child);
+    // A docker that never reads its input closes the pipe: its own business, its exit status tells.
+    child.stdin?.on('error', () => undefined);
+    child.stdin?.end(stdin);
     const { status, signal } = await ended(child, start.docker);
     signals.release();
     if (signal === null) return status ?? 1;

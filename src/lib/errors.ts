@@ -241,7 +241,9 @@ export type EngineCode =
   | 'ENGINE_ERROR'
   | 'ENGINE_TLS'
   | 'IMAGE_NOT_FOUND'
-  | 'CONTAINER_NOT_FOUND';
+  | 'CONTAINER_NOT_FOUND'
+  | 'BUILDX_MISSING'
+  | 'BUILDER_CANNOT_ENFORCE'; // a builder that does not refuse what it is told to refuse
 
 export interface EngineErrorDetails extends ErrorDetails<EngineCode> {
   readonly status?: number;

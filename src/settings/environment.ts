@@ -40,6 +40,7 @@ export const ENVIRONMENT_VARIABLES = {
   DOCKER_CERT_PATH: 'folder of ca.pem, cert.pem, key.pem for the engine',
   DOCKER_API_VERSION: "version of the engine's API",
   DOCKER_DEFAULT_PLATFORM: 'platform when --platform is not given',
+  DOCKER_BUILDKIT: 'a false value builds with the classic builder',
   // the system's
   HOME: 'home folder',
   USERPROFILE: 'home folder on Windows',
@@ -107,6 +108,7 @@ export interface Environment {
   readonly dockerCertPath: string | undefined;
   readonly dockerApiVersion: string | undefined;
   readonly dockerDefaultPlatform: string | undefined;
+  readonly dockerBuildkit: string | undefined;
   readonly home: string | undefined;
   readonly programData: string | undefined;
   readonly path: string | undefined;
@@ -172,6 +174,7 @@ function readDocker(get: Get) {
     dockerCertPath: get('DOCKER_CERT_PATH'),
     dockerApiVersion: get('DOCKER_API_VERSION'),
     dockerDefaultPlatform: get('DOCKER_DEFAULT_PLATFORM'),
+    dockerBuildkit: get('DOCKER_BUILDKIT'),
   };
 }
 

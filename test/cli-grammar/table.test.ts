@@ -135,6 +135,11 @@ describe('what brings an image in is never passed on', () => {
       'push',
       'image pull',
       'image push',
+      'build',
+      'image build',
+      'builder build',
+      'buildx build',
+      'buildx b',
       'trust sign',
       'trust pin add',
       'trust key ls',
@@ -148,12 +153,14 @@ describe('what brings an image in is never passed on', () => {
   test('sends the long form to the module of the short one', () => {
     expect(classify(['image', 'pull'])).toEqual({ class: 'enforced', command: 'pull' });
     expect(classify(['image', 'push'])).toEqual({ class: 'enforced', command: 'push' });
+    for (const group of ['image', 'builder', 'buildx']) {
+      expect(classify([group, 'build'])).toEqual({ class: 'enforced', command: 'build' });
+    }
     expect(classify(['trust', 'key', 'ls'])).toEqual({ class: 'enforced', command: 'trust key list' });
   });
 
   test.each([
-    ...['build', 'image build', 'builder build', 'bake'],
-    ...['buildx build', 'buildx b', 'buildx bake', 'buildx f', 'builder bake', 'buildx imagetools create'],
+    ...['bake', 'buildx bake', 'buildx f', 'builder bake', 'buildx imagetools create'],
     ...['buildx dial-stdio', 'builder dial-stdio', 'load', 'image load', 'import', 'image import', 'deploy'],
     ...['compose up', 'compose run', 'compose create', 'compose pull', 'compose build', 'compose watch'],
     ...[

@@ -80,9 +80,11 @@ describe('trust on', () => {
     expect(none.message).not.toContain('\u001b');
   });
 
-  test('a builder that is another plugin is refused like the build it is', () => {
-    refusedWith('build .', undefined, { builder: 'buildx' });
-    refusedWith('builder build .', undefined, { builder: 'buildx' });
+  test('buildx behind `builder` is a build as any other, and another plugin there is refused', () => {
+    for (const line of ['build .', 'builder build .', 'image build .', 'buildx build .']) {
+      expect(routeOf(line, undefined, { builder: 'buildx' })).toEqual({ kind: 'own', command: 'build' });
+    }
+    refusedWith('build .', undefined, { builder: 'mine' });
   });
 
   test('a command nobody knows runs after one line, which shows no escape sequence', () => {

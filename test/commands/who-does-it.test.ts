@@ -112,7 +112,7 @@ describe('contract (Passing on): an alias of config.json', () => {
 });
 
 describe('what could bring an image in unverified', () => {
-  const lines = ['import x', 'build .', 'compose up', 'service create x', 'load -i x.tar'];
+  const lines = ['import x', 'bake', 'compose up', 'service create x', 'load -i x.tar'];
 
   test.each(lines)('`docker %s` is NOT_YET_ENFORCED while trust is on, with a way on', (line) => {
     for (const contentTrust of ['', '1', 'ture']) {

@@ -169,7 +169,7 @@ const ASKING: readonly Asking[] = [
 
 /** Commands without a question. */
 const NEVER = [
-  ...['start', 'restart', 'commit', 'trust allow'],
+  ...['start', 'restart', 'commit', 'trust allow', 'build'],
   ...['trust', 'trust key', 'trust pin', 'trust signer', 'trust version'],
   ...['trust key list', 'trust pin add', 'trust pin list', 'trust pin remove'],
 ];

@@ -111,7 +111,7 @@ describe('contract (Passing on): with trust off docker gets', () => {
 
 describe('what is refused while trust is on', () => {
   test.each([
-    [['build', '.'], 1],
+    [['buildx', 'bake'], 1],
     [['compose', 'up'], 1],
   ])('%j never gets to docker', async (args, status) => {
     await refused(machine, args, { code: 'NOT_YET_ENFORCED', status });

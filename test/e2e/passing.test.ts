@@ -176,8 +176,7 @@ describe('commands that bring no image in', () => {
 
 describe('commands that are not yet enforced', () => {
   test.each([
-    [['build', '.'], 1],
-    [['buildx', 'build', '.'], 1],
+    [['buildx', 'bake'], 1],
     [['compose', 'up'], 1],
     [['compose', 'pull'], 1],
     [['service', 'create', 'IMAGE'], 1],

@@ -164,8 +164,7 @@ describe.skipIf(plugins.skip)(plugins.title('the real plugins of docker'), () =>
       for (const args of [
         ['compose', 'up', '-d'],
         ['compose', 'pull'],
-        ['buildx', 'build', '.'],
-        ['build', '.'],
+        ['buildx', 'bake'],
       ]) {
         expect(await machine.run(...args)).toMatchObject({ status: 1, stdout: '', code: 'NOT_YET_ENFORCED' });
       }

@@ -1,0 +1,48 @@
+/**
+ * `dtrust build`, `image build`, `builder build` and `buildx build`: finds the builder that docker would use, and
+ * builds on it with images that were decided on and no others.
+ */
+import assert from 'node:assert';
+import { asksEngineForBuilder, chooseBuilder } from '../enforce/build/choose-builder.ts';
+import { cliMajorVersion, isBuildx } from '../engine/buildx.ts';
+import { type BuildOptions, parseBuild } from './build-options.ts';
+import type { Context, Outcome } from './context.ts';
+import { Services } from './services.ts';
+import { withHints } from './trust-hints.ts';
+
+/**
+ * Throws UsageError USAGE, DOCKERFILE_INVALID, BUILD_CONTEXT_INVALID; EngineError BUILDX_MISSING,
+ * BUILDER_CANNOT_ENFORCE and others; and what the decision on an image throws.
+ */
+export async function run(context: Context): Promise<Outcome> {
+  const options = parseBuild(context);
+  const services = new Services(context);
+  try {
+    if ((await builderOf(services, options)) === 'classic') {
+      const { buildClassic } = await import('./build-classic.ts');
+      return await buildClassic(services, options);
+    }
+    const { buildWithBuildKit } = await import('./build-buildkit.ts');
+    return await buildWithBuildKit(services, options);
+  } catch (error) {
+    throw services.about === undefined ? error : withHints(error, services.about);
+  } finally {
+    await services.close();
+  }
+}
+
+async function builderOf(services: Services, { parsed }: BuildOptions): Promise<'classic' | 'buildx'> {
+  const { docker, env, signal } = services.context;
+  assert(docker !== undefined, 'docker is found before a command that ends in it');
+  const [version, buildx] = await Promise.all([docker.ask(['--version']), docker.ask(['buildx', 'version'])]);
+  const cliMajor = cliMajorVersion(version);
+  const asksEngine = asksEngineForBuilder(cliMajor, env.dockerBuildkit);
+  return chooseBuilder({
+    path: parsed.path,
+    dockerBuildkit: env.dockerBuildkit,
+    aliased: services.config.aliases.get('builder') === 'buildx',
+    cliMajor,
+    hasBuildx: isBuildx(buildx),
+    engineWantsBuildKit: asksEngine && (await (await services.engine()).ping({ signal })).wantsBuildKit,
+  });
+}
