@@ -1,6 +1,5 @@
 /** From what `run` and `create` name to the admission that docker gets, the image fetched where it is absent. */
-import { type AdmittedTag, admitDigest, admitLocal } from '../enforce/admit.ts';
-import { isOwn, loadLedger } from '../enforce/ledger.ts';
+import { type AdmittedTag, admitDigest } from '../enforce/admit.ts';
 import type { LocalImage } from '../engine/local-image.ts';
 import { hasCode } from '../lib/errors.ts';
 import type { Admission } from '../reference/admission.ts';
@@ -8,9 +7,10 @@ import type { Digest } from '../reference/digest.ts';
 import { type Reference, type Tag, withDefaultTag } from '../reference/reference.ts';
 import { allowedTag } from './allowed-tag.ts';
 import { note } from './context.ts';
-import { entriesFor, ledgerStore, noteUse } from './ledger-of.ts';
+import { noteUse } from './ledger-of.ts';
 import { nameOrId } from './name-or-id.ts';
 import { explainNoTrustData } from './no-trust-data.ts';
+import { ownImage } from './own-image.ts';
 import type { PullOptions } from './pull.ts';
 import { bringIn, pullAllowed, pullBytes, sayWhatIsSigned } from './pull-images.ts';
 import type { RunOptions } from './run.ts';
@@ -34,7 +34,7 @@ export async function admitImage(services: Services, options: RunOptions): Promi
   }
   const tagged = withDefaultTag(reference);
   const own = options.pull === 'always' ? undefined : await ownImage(services, tagged);
-  if (own !== undefined) return own;
+  if (own !== undefined) return own.admission;
   try {
     return await admitSigned(services, options, tagged);
   } catch (error) {
@@ -68,24 +68,6 @@ async function admitById(services: Services, image: LocalImage): Promise<Admissi
   const admission = await vouchedImage(services, image);
   if (admission.why === 'verified') await noteUse(services, image, 'verified', admission.evidence.reference);
   return admission;
-}
-
-/**
- * The image that the engine has under this name, when the ledger says that it comes from here: docker would run it,
- * whatever the registry has under the same name. By its ID, because the name can move.
- */
-async function ownImage(
-  services: Services,
-  { repository, tag }: Reference & { readonly tag: Tag },
-): Promise<Admission | undefined> {
-  if (!loadLedger(ledgerStore(services)).some(isOwn)) return undefined;
-  const name = `${repository.familiar}:${tag}`;
-  const engine = await services.engine();
-  const image = await engine.inspectImage(name, { signal: services.context.signal });
-  const entry = image === undefined ? undefined : (await entriesFor(services, image.id)).find(isOwn);
-  if (image === undefined || entry === undefined) return undefined;
-  note(services.context, `${name} is ${image.id}, ${entry.why} here; no signature was asked for`);
-  return admitLocal(image.id, entry.reference);
 }
 
 /** Bytes that the user named (protocol 8). */

@@ -55,13 +55,27 @@ export async function allowedTag(
     sayAllowed(services, name, exception);
     return { admission, present };
   }
+  const admission = await allowedInRegistry(services, reference, platform);
+  return admission && { admission, present: await engine.presentImage(admission, { signal }) };
+}
+
+/**
+ * The same by the registry's tag alone, for what no engine need hold.
+ * @throws LocalStateError ALLOW_INVALID; RegistryError, NetworkError
+ */
+export async function allowedInRegistry(
+  services: Services,
+  { repository, tag }: Reference & { readonly tag: Tag },
+  platform: Platform | undefined,
+): Promise<Admission | undefined> {
+  const exceptions = currentExceptions(services).filter((each) => each.repository === repository.canonical);
+  if (exceptions.length === 0) return undefined;
   const client = await services.registry();
-  const served = await client.headManifest(repository, tag, { signal });
+  const served = await client.headManifest(repository, tag, { signal: services.context.signal });
   const exception = exceptions.find(({ digest }) => digest === served?.claimedDigest);
   if (exception === undefined) return undefined;
-  const admission = admitAllowed(repository, tag, exception.digest, platform);
-  sayAllowed(services, name, exception);
-  return { admission, present: await engine.presentImage(admission, { signal }) };
+  sayAllowed(services, `${repository.familiar}:${tag}`, exception);
+  return admitAllowed(repository, tag, exception.digest, platform);
 }
 
 /** On stderr, whenever an exception lets something through, also with `-q`. */

@@ -15,7 +15,8 @@ export type Named =
   | { readonly kind: 'reference'; readonly reference: Reference }
   | { readonly kind: 'id'; readonly image: LocalImage };
 
-const ID_LIKE = /^(?:sha256:)?([0-9a-f]{1,64})$/;
+/** What docker may take for an image ID, in full or shortened. */
+export const ID_LIKE = /^(?:sha256:)?([0-9a-f]{1,64})$/;
 
 /**
  * Tells which of the two it is.

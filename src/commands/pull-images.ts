@@ -9,7 +9,7 @@ import { hasCode, NetworkError, RegistryError, TrustError } from '../lib/errors.
 import { escapeShort } from '../lib/escape.ts';
 import type { Admission } from '../reference/admission.ts';
 import type { Digest } from '../reference/digest.ts';
-import { isReservedTag, isTag, type Reference, type Tag } from '../reference/reference.ts';
+import { isReservedTag, isTag, type Reference, type Repository, type Tag } from '../reference/reference.ts';
 import { registryAuthHeader } from '../settings/credentials.ts';
 import type { VerifiedCollection } from '../trust/collection.ts';
 import { allowedTag } from './allowed-tag.ts';
@@ -245,11 +245,11 @@ export async function sayWhatIsSigned(
   services: Services,
   { repository, tag }: Reference & { readonly tag: Tag },
   digest: Digest,
+  open = () => openUnasked(services, repository),
 ): Promise<void> {
   const { context } = services;
   try {
-    const source = await sourceFor(services, repository);
-    const collection = await openFor(services, repository, source, { purpose: 'use', mayAsk: false });
+    const collection = await open();
     const { digest: signed } = await admitTag(collection, repository, tag, undefined);
     if (signed !== digest) {
       context.err(
@@ -265,6 +265,11 @@ export async function sayWhatIsSigned(
       `dtrust: warning: what is signed for ${repository.familiar}:${tag} cannot be told (${error.code})\n`,
     );
   }
+}
+
+async function openUnasked(services: Services, repository: Repository): Promise<VerifiedCollection> {
+  const source = await sourceFor(services, repository);
+  return await openFor(services, repository, source, { purpose: 'use', mayAsk: false });
 }
 
 function nothingSigned(repository: string): TrustError {

@@ -52,7 +52,7 @@ function usageLines({ message, usage }: CommandLineError): string[] {
 function verdict(error: DtrustError): string {
   if (error instanceof TrustError) {
     // Once: the message may begin with the same words.
-    const isSaid = error.code !== 'NO_TRUST_DATA' || error.message.startsWith('no trust data for ');
+    const isSaid = error.code !== 'NO_TRUST_DATA' || error.message.includes('no trust data for ');
     return isSaid ? 'refused' : 'refused: no trust data';
   }
   if (error instanceof NetworkError) return 'error: cannot reach';

@@ -45,7 +45,7 @@ export async function verifyContainer(
   const image = await engine.inspectImage(container.imageId, { signal: services.context.signal });
   if (image?.id !== container.imageId) throw gone(container, name);
   const tried: string[] = [];
-  const admission = await signedNow(services, image, madeFrom(container), tried);
+  const admission = await signedNow(services, image, { under: madeFrom(container), tried });
   if (admission === undefined) throw unverified(image, tried, name);
   return 'verified';
 }

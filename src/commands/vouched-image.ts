@@ -26,6 +26,17 @@ export interface Under {
   readonly tag?: string | undefined;
 }
 
+export interface Vouching {
+  /** The source is asked whatever is remembered, and must answer (protocol 7.3). */
+  readonly mustAsk?: boolean;
+}
+
+interface Looking extends Vouching {
+  readonly under?: Under | undefined;
+  /** Filled with why each place said no. */
+  readonly tried: string[];
+}
+
 /** More than anybody gives one image on purpose; each costs a request. */
 const MOST_REPOSITORIES = 5;
 
@@ -33,11 +44,15 @@ const MOST_REPOSITORIES = 5;
  * The admission of an image by its ID: it is in the ledger, or signed.
  * @throws TrustError IMAGE_UNVERIFIED; LocalStateError, EngineError
  */
-export async function vouchedImage(services: Services, image: LocalImage): Promise<Admission> {
+export async function vouchedImage(
+  services: Services,
+  image: LocalImage,
+  { mustAsk = false }: Vouching = {},
+): Promise<Admission> {
   const entry = (await entriesFor(services, image.id)).find(isOwn);
   if (entry !== undefined) return admitLocal(image.id, entry.reference);
   const tried: string[] = [];
-  const admission = await signedNow(services, image, undefined, tried);
+  const admission = await signedNow(services, image, { tried, mustAsk });
   if (admission === undefined) throw unverified(image, tried);
   return admission;
 }
@@ -46,14 +61,14 @@ export async function vouchedImage(services: Services, image: LocalImage): Promi
 export async function signedNow(
   services: Services,
   image: LocalImage,
-  under: Under | undefined,
-  tried: string[],
+  { under, tried, mustAsk = false }: Looking,
 ): Promise<Admission | undefined> {
   const places = placesOf(await withStore(services, image), under);
   for (const { repository, digest } of places.slice(0, MOST_REPOSITORIES)) {
     try {
       const target = await askSource(services, {
         repository,
+        mustAsk,
         mayAsk: false,
         find: (collection) => findSigned(collection, repository, digest, under?.tag),
         isHere: () => Promise.resolve(true),

@@ -23,6 +23,8 @@ export interface LocalImage {
   readonly repoTags: readonly string[];
   readonly repoDigests: readonly string[];
   readonly platform: Platform;
+  /** What runs when another image is built on it (ONBUILD), in order. */
+  readonly onBuild: readonly string[];
 }
 
 /**
@@ -57,6 +59,7 @@ function build(answer: unknown, store: ImageStore): LocalImage {
     repoTags: texts(image.RepoTags),
     repoDigests: texts(image.RepoDigests),
     platform: platformOf(image),
+    onBuild: texts((image.Config as { readonly OnBuild?: unknown } | null | undefined)?.OnBuild),
   });
 }
 

@@ -50,6 +50,7 @@ export type UsageCode =
   | 'PLATFORM_INVALID'
   | 'ARG_ENCODING'
   | 'TAG_RESERVED'
+  | 'DOCKERFILE_INVALID'
   | 'NOT_YET_ENFORCED';
 
 export class UsageError extends DtrustError<UsageCode> {
@@ -103,6 +104,7 @@ export type TrustCode =
   | 'TARGET_MEDIA_TYPE'
   | 'TARGET_MISMATCH' // the manifest served differs from length, hash or media type that were signed
   | 'IMAGE_UNVERIFIED' // an image of this engine that nobody vouched for
+  | 'LOCAL_BASE' // a builder that does not see what the engine holds
   | 'FIRST_USE_REFUSED'
   | 'FIRST_USE_DECLINED'
   | 'LOST_UPDATE'
@@ -274,4 +276,12 @@ for (const type of [
 /** Whether a value is a DtrustError with one of these codes. */
 export function hasCode(error: unknown, ...codes: readonly string[]): error is DtrustError {
   return error instanceof DtrustError && codes.includes(error.code);
+}
+
+/** The same failure in other words: class, code and evidence stay as they are. */
+export function restated<E extends DtrustError>(
+  error: E,
+  said: { readonly message: string; readonly hints: readonly string[]; readonly reference?: string },
+): E {
+  return Reflect.construct(error.constructor, [{ ...error, ...said, cause: error }]);
 }

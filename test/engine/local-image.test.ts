@@ -42,6 +42,14 @@ describe('a local image', () => {
     expect((await parseLocalImage(bare, () => Promise.resolve('classic'))).configDigest).toBe(ID);
   });
 
+  it('tells what it has others run that are built on it', async () => {
+    const image = await parseLocalImage({ ...base, Config: { OnBuild: ['RUN a', 'COPY . /'] } }, neverAsked);
+    expect(image.onBuild).toEqual(['RUN a', 'COPY . /']);
+    for (const Config of [undefined, null, {}, { OnBuild: null }]) {
+      expect((await parseLocalImage({ ...base, Config }, neverAsked)).onBuild).toEqual([]);
+    }
+  });
+
   it.each([[null], ['text'], [{}], [{ ...base, Id: 'sha256:short' }], [{ ...base, Id: 7 }]])(
     'is refused in another form: %j',
     async (answer) => {
