@@ -50,7 +50,7 @@ describe('design 1: a tag is the digest that is signed for it', () => {
       'GET acme/app manifests/_trust',
       'GET library/nginx manifests/_trust',
     ]);
-    expect(world.engine.requests).toEqual([]);
+    expect(world.engineAsked()).toEqual([]);
   });
 
   test('a tag that is not given is latest, and never what the registry serves under it', async () => {
@@ -164,7 +164,7 @@ describe('design 6: one refusal names every image that may not be used, with fil
     expect(error.hints).toContain(
       `if nobody signs acme/nobody, make an exception for exactly these bytes: dtrust trust allow acme/nobody@${digest} --reason TEXT --until YYYY-MM-DD`,
     );
-    expect(world.engine.requests).toEqual([]);
+    expect(world.engineAsked()).toEqual([]);
   });
 
   test('one alone is one line', async () => {

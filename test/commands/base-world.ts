@@ -82,6 +82,7 @@ export class BaseWorld {
   said = '';
   #home: string;
   readonly #open: Services[] = [];
+  #marked = 0;
 
   constructor(engine: FakeEngine) {
     this.engine = engine;
@@ -94,6 +95,7 @@ export class BaseWorld {
     this.#home = fs.mkdtempSync(path.join(this.folder, 'home-'));
     this.registry = createMemoryRegistry({ now: () => Date.now() });
     this.engine.images.clear();
+    this.#marked = this.engine.requests.length;
     this.terminal = noTerminal;
     for (const name of Object.keys(this.env)) delete this.env[name];
     this.said = '';
@@ -188,10 +190,18 @@ export class BaseWorld {
   }
 
   /** An image that the engine has under these names; in the ledger where `why` is given. */
-  async held(id: string, names: readonly string[], why?: LedgerReason, more: object = {}): Promise<Digest> {
+  async held(
+    id: string,
+    names: readonly string[],
+    why?: LedgerReason,
+    {
+      engine = 'FAKE:ENGINE',
+      ...more
+    }: { readonly engine?: string; readonly Config?: object; readonly RepoDigests?: readonly string[] } = {},
+  ): Promise<Digest> {
     const image = { Id: id, RepoTags: [...names], RepoDigests: [], ...more } as FakeImage;
     for (const name of [id, ...names]) this.engine.images.set(name, image);
-    const entry = { engine: 'FAKE:ENGINE', image: id as Digest, reference: names[0] ?? id };
+    const entry = { engine, image: id as Digest, reference: names[0] ?? id };
     if (why !== undefined) await recordImage(this.#store, { ...entry, why });
     return id as Digest;
   }
@@ -245,6 +255,11 @@ export class BaseWorld {
     );
     this.registry.log.length = 0;
     return all;
+  }
+
+  /** `METHOD path` of what the engine was asked in this test. */
+  engineAsked(): readonly string[] {
+    return this.engine.requests.slice(this.#marked).map(({ method, path: target }) => `${method} ${target}`);
   }
 
   async close(): Promise<void> {
