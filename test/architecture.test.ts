@@ -14,6 +14,7 @@ const allowed: ReadonlyMap<string, readonly string[]> = new Map([
   ['lib', []],
   ['reference', ['lib']],
   ['cli', ['lib']],
+  ['dockerfile', ['lib']],
   ['settings', ['reference', 'lib']],
   ['trust/core', ['lib']],
   ['policy', ['reference', 'lib']],
@@ -23,7 +24,10 @@ const allowed: ReadonlyMap<string, readonly string[]> = new Map([
   ['engine', ['reference', 'cli', 'settings', 'lib']],
   ['registry', ['http', 'reference', 'lib']],
   ['trust', ['trust/core', 'registry', 'http', 'reference', 'lib']],
-  ['enforce', ['policy', 'trust', 'trust/core', 'registry', 'engine', 'cli', 'reference', 'lib']],
+  [
+    'enforce',
+    ['policy', 'trust', 'trust/core', 'registry', 'engine', 'cli', 'dockerfile', 'reference', 'lib'],
+  ],
   ['publish', ['policy', 'trust', 'trust/core', 'registry', 'engine', 'keys', 'reference', 'lib']],
 ]);
 
