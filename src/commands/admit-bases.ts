@@ -24,6 +24,8 @@ export interface BaseWanted {
   readonly text: string;
   /** Where the use names one. */
   readonly platform?: string | undefined;
+  /** What it is taken for where the use names none; default the builder's. */
+  readonly targetPlatform?: string | undefined;
   /** `Dockerfile:3` */
   readonly where: string;
   /** `FROM`, `COPY --from`, `syntax` and so on. */
@@ -35,6 +37,7 @@ export interface BaseWanted {
 export interface AdmittedBase {
   readonly text: string;
   readonly platform?: string | undefined;
+  readonly targetPlatform?: string | undefined;
   readonly where: string;
   readonly by: string;
   /** Canonical, with its tag; absent for what was named by an image ID. */
@@ -184,11 +187,11 @@ export class BaseAdmitter {
     if (decided === undefined || !('value' in decided)) return decided ?? { reason: undefined };
     const onBuild = this.#onBuild.get(onBuildKey(use, read) ?? '');
     if (onBuild === undefined || !('value' in onBuild)) return onBuild ?? { reason: undefined };
-    const { text, platform, where, by } = use;
+    const { text, platform, targetPlatform, where, by } = use;
     const { reference, admission, digest, localImageId } = decided.value;
     return {
       value: {
-        ...{ text, platform, where, by, admission, onBuild: onBuild.value },
+        ...{ text, platform, targetPlatform, where, by, admission, onBuild: onBuild.value },
         ...(reference === undefined ? {} : { reference }),
         ...(digest === undefined ? {} : { digest }),
         ...(localImageId === undefined ? {} : { localImageId }),

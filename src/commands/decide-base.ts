@@ -55,11 +55,11 @@ export interface Decided {
 
 /** What a text names, with every default filled in; settled with the UsageError of one that names nothing. */
 export function readBase(
-  { text, platform }: BaseWanted,
+  { text, platform, targetPlatform }: BaseWanted,
   facts: Pick<BuilderFacts, 'grammar' | 'platform'>,
 ): Settled<BaseRead> {
   try {
-    const here = parsePlatform(facts.platform);
+    const here = parsePlatform(targetPlatform ?? facts.platform);
     const wanted = platform === undefined || platform === '' ? here : parsePlatform(platform, here);
     const common = { text, platform: wanted, platformGiven: platform !== undefined && platform !== '' };
     const suffix = `for ${formatPlatform(normalizePlatform(wanted))}${common.platformGiven ? '' : ', by default'}`;

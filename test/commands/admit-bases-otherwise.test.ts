@@ -22,7 +22,7 @@ async function refusal(work: Promise<unknown>): Promise<DtrustError> {
   );
 }
 
-describe('issue 4, Ledger: an image that comes from here may be built on, by its full ID', () => {
+describe('the ledger: an image that comes from here may be built on, by its full ID', () => {
   test.each(['accepted', 'committed', 'built'] as const)(
     '%s: no registry is asked, and it is said',
     async (why) => {
@@ -89,7 +89,7 @@ describe('issue 4, Ledger: an image that comes from here may be built on, by its
   });
 });
 
-describe('issue 4: short IDs are read as the builder reads them', () => {
+describe('design 6: short IDs are read as the builder reads them', () => {
   test('BuildKit takes 3f1a for a name, whatever the engine holds', async () => {
     await world.held(ID, [], 'accepted');
     const { digest } = await world.signed('3f1a');
