@@ -9,7 +9,7 @@
  */
 import type { CommandGroup } from './command-group.ts';
 import { nearestCommands } from './nearest.ts';
-import { ENFORCED, NOT_BUILT, NOT_YET } from './table.ts';
+import { CANNOT, ENFORCED, NOT_BUILT, NOT_YET } from './table.ts';
 import { PASSED } from './table-passed.ts';
 
 export type CommandClass =
@@ -18,6 +18,8 @@ export type CommandClass =
   | { readonly class: 'pass'; readonly why: string }
   /** Refused while trust is on. */
   | { readonly class: 'not-yet'; readonly why: string; readonly hint: string }
+  /** Refused while trust is on, and no later dtrust is to do it. */
+  | { readonly class: 'cannot'; readonly why: string; readonly hint: string }
   /** One of dtrust's own that is to come: refused always. */
   | { readonly class: 'not-built'; readonly why: string; readonly hint: string }
   /** Below `trust`, and there is none of that name; `nearest` are those that may have been meant. */
@@ -96,6 +98,9 @@ function buildTree(): CommandNode {
   }
   for (const group of NOT_YET) {
     addGroup(group, () => ({ outcome: { class: 'not-yet', why: group.why, hint: group.hint } }));
+  }
+  for (const group of CANNOT) {
+    addGroup(group, () => ({ outcome: { class: 'cannot', why: group.why, hint: group.hint } }));
   }
   for (const group of PASSED) {
     addGroup(group, () => ({ outcome: { class: 'pass', why: group.why }, unless: group.unless }));

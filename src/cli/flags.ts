@@ -96,13 +96,14 @@ const CREATE = `
   ulimit=+ use-api-socket u/user= userns= uts= v/volume=+ volume-driver= volumes-from=+ w/workdir=`;
 const RUN = `${CREATE} d/detach detach-keys= sig-proxy`;
 
-// The old builder's and buildx's, with those that buildx's help does not show.
+// The old builder's and buildx's, --print (experimental), and --call, --check and --debug of later releases. Not
+// here: --detach, --root and --server-config, which hand the build to a buildx that runs already.
 const BUILD = `
   add-host=+ allow=+ annotation=+ attest=+ build-arg=+ build-context=+ builder= cache-from=+ cache-to=+ call=
   cgroup-parent= check compress cpu-period= cpu-quota= c/cpu-shares= cpuset-cpus= cpuset-mems= D/debug
-  disable-content-trust f/file= force-rm iidfile= isolation= label=+ load m/memory= memory-swap= metadata-file= network= no-cache
-  no-cache-filter=+ o/output=+ platform=+ print= progress= provenance= pull push q/quiet rm sbom= secret=+
-  security-opt=+ shm-size= squash ssh=+ t/tag=+ target= ulimit=+`;
+  disable-content-trust f/file= force-rm iidfile= isolation= label=+ load m/memory= memory-swap= metadata-file=
+  network= no-cache no-cache-filter=+ o/output=+ platform=+ print= progress= provenance= pull push q/quiet rm
+  sbom= secret=+ security-opt=+ shm-size= squash ssh=+ t/tag=+ target= ulimit=+`;
 
 const START = 'a/attach checkpoint= checkpoint-dir= detach-keys= i/interactive';
 // Called --time up to CLI 26, --timeout since.
@@ -169,15 +170,20 @@ export const COMMAND_FLAGS: ReadonlyMap<string, FlagTable> = new Map([
 ]);
 
 const BUILDX = 'builder= D/debug';
+const DEBUG = `${BUILDX} detach invoke= on= progress= root= server-config=`;
 const NO_FLAGS = '';
 
 /** Flags between a management command and its verb; where a command is not here, there are none but help. */
 const MANAGEMENT_FLAGS: ReadonlyMap<string, FlagTable> = new Map([
   ['', GLOBAL_FLAGS],
-  ['buildx', table('docker buildx [OPTIONS] COMMAND', BUILDX)],
-  ['builder', table('docker builder [OPTIONS] COMMAND', BUILDX)],
-  ['buildx imagetools', table('docker buildx imagetools [OPTIONS] COMMAND', BUILDX)],
-  ['builder imagetools', table('docker builder imagetools [OPTIONS] COMMAND', BUILDX)],
+  ...['buildx', 'builder'].flatMap((root): [string, FlagTable][] => [
+    [root, table(`docker ${root} [OPTIONS] COMMAND`, BUILDX)],
+    ...['imagetools', 'history', 'dap'].map((group): [string, FlagTable] => [
+      `${root} ${group}`,
+      table(`docker ${root} ${group} [OPTIONS] COMMAND`, BUILDX),
+    ]),
+    [`${root} debug`, table(`docker ${root} debug [OPTIONS] COMMAND`, DEBUG)],
+  ]),
   [
     'compose',
     table(
@@ -187,6 +193,7 @@ const MANAGEMENT_FLAGS: ReadonlyMap<string, FlagTable> = new Map([
       { interspersed: false },
     ),
   ],
+  ['compose alpha', table('docker compose alpha [OPTIONS] COMMAND', 'dry-run')],
   ['stack', table('docker stack [OPTIONS] COMMAND', 'orchestrator= kubeconfig=')],
 ]);
 

@@ -207,6 +207,12 @@ export const PASSED: readonly PassedGroup[] = [
       'install',
       'uninstall',
       'help',
+      'history export',
+      'history inspect',
+      'history inspect attachment',
+      'history logs',
+      'history ls',
+      'history rm',
     ),
   },
   {

@@ -3,8 +3,8 @@
  * reason. Those that are passed on stand in table-passed.ts.
  *
  * A command is *enforced* (dtrust does it itself), *passed* on to the real docker (it brings no image in), *not
- * yet* enforced (it could bring an image in without a decision, so it is refused while trust is on), or *not
- * built* (one of dtrust's own, to come). The line: a command that makes the engine, a builder or a cluster fetch,
+ * yet* enforced (it could bring an image in without a decision, so it is refused while trust is on), one that
+ * *cannot* be enforced (refused likewise, for good), or *not built* (one of dtrust's own, to come). The line: a command that makes the engine, a builder or a cluster fetch,
  * load or start something by an image reference, or that hands such a request on, is never passed. A command
  * that works on what the engine already holds is.
  *
@@ -116,11 +116,6 @@ export const NOT_YET: readonly RefusedGroup[] = [
     commands: ['bake', ...underBuildx('bake|f')],
   },
   {
-    why: 'it starts a builder, whose own image is then fetched, and hands any build to it',
-    hint: UNVERIFIED,
-    commands: [...underBuildx('dial-stdio')],
-  },
-  {
     why: 'it puts images that nobody verified under another name in a registry',
     hint: 'Run it with `DOCKER_CONTENT_TRUST=0`, then sign the result: `dtrust trust sign NAME:TAG@sha256:DIGEST`.',
     commands: [...underBuildx('imagetools create')],
@@ -133,12 +128,27 @@ export const NOT_YET: readonly RefusedGroup[] = [
   {
     why: 'Compose fetches, builds or starts what its files name',
     hint: COMPOSE_BY_DIGEST,
-    commands: underCompose('up', 'run', 'create', 'pull', 'build', 'watch', 'scale', 'alpha', 'bridge'),
+    commands: underCompose(
+      'up',
+      'run',
+      'create',
+      'pull',
+      'build',
+      'watch',
+      'scale',
+      'alpha',
+      'alpha dry-run',
+      'alpha generate',
+      'alpha scale',
+      'alpha viz',
+      'alpha watch',
+      'bridge',
+    ),
   },
   {
     why: 'it would publish images without signing them',
     hint: 'Run `dtrust push` for each image.',
-    commands: underCompose('push', 'publish'),
+    commands: underCompose('push', 'publish', 'alpha publish'),
   },
   {
     why: "a service's image is fetched by every node that gets a task of it",
@@ -151,14 +161,28 @@ export const NOT_YET: readonly RefusedGroup[] = [
     commands: ['stack deploy|up', 'deploy'],
   },
   {
-    why: 'an engine that joins a swarm fetches what the managers schedule on it',
-    hint: UNVERIFIED,
-    commands: ['swarm join'],
-  },
-  {
     why: 'a plugin is an image that runs with the rights of the engine',
     hint: 'Name the plugin by digest and put `DOCKER_CONTENT_TRUST=0` before the command.',
     commands: ['plugin install', 'plugin upgrade', 'plugin create', 'plugin push'],
+  },
+];
+
+/** Commands that bring images in by ways that dtrust cannot hold to a decision: refused while trust is on. */
+export const CANNOT: readonly RefusedGroup[] = [
+  {
+    why: 'it starts a builder, whose own image is then fetched, and hands any build to it',
+    hint: UNVERIFIED,
+    commands: underBuildx('dial-stdio'),
+  },
+  {
+    why: 'a build under the debugger is run by a server of its own, which takes no rules for images',
+    hint: 'Use `dtrust buildx build`; to debug a build unverified this once, put `DOCKER_CONTENT_TRUST=0` before the command.',
+    commands: underBuildx('debug', 'debug build|b', 'dap', 'dap build|b'),
+  },
+  {
+    why: 'an engine that joins a swarm fetches what the managers schedule on it',
+    hint: UNVERIFIED,
+    commands: ['swarm join'],
   },
   {
     why: 'this plugin fetches images, or runs tools that come as images',

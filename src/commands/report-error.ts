@@ -5,7 +5,7 @@
  * foreseeable failure; an unforeseen one is a bug and says so.
  */
 import { CommandLineError } from '../cli/pflag.ts';
-import { DtrustError, NetworkError, RegistryError, TrustError } from '../lib/errors.ts';
+import { DtrustError, hasCode, NetworkError, RegistryError, TrustError } from '../lib/errors.ts';
 import { escapeJson, escapeText } from '../lib/escape.ts';
 
 export interface ReportOptions {
@@ -57,7 +57,7 @@ function verdict(error: DtrustError): string {
   }
   if (error instanceof NetworkError) return 'error: cannot reach';
   if (error instanceof RegistryError) return 'error: registry';
-  return error.code === 'NOT_YET_ENFORCED' ? 'refused' : 'error';
+  return hasCode(error, 'NOT_YET_ENFORCED', 'CANNOT_BE_ENFORCED') ? 'refused' : 'error';
 }
 
 function debugLines(error: DtrustError): string[] {

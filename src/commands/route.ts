@@ -29,7 +29,7 @@ export interface RouteOptions {
 
 /**
  * Decides the route.
- * @throws UsageError NOT_YET_ENFORCED; USAGE for a `trust` command that there is not
+ * @throws UsageError NOT_YET_ENFORCED, CANNOT_BE_ENFORCED; USAGE for a `trust` command that there is not
  */
 export function route({ parsed, contentTrust, aliases }: RouteOptions): Route {
   const { path } = parsed;
@@ -48,9 +48,9 @@ function own(found: CommandClass, path: readonly string[]): Route {
   if (found.class === 'enforced') return { kind: 'own', command: found.command };
   if (found.class === 'pass' || found.class === 'unknown') return { kind: 'own', command: path.join(' ') };
   if (found.class === 'mistyped') throw noSuchCommand(found, path);
-  const when = found.class === 'not-yet' ? ' while content trust is on' : '';
+  const when = found.class === 'not-built' ? '' : ' while content trust is on';
   throw new UsageError({
-    code: 'NOT_YET_ENFORCED',
+    code: found.class === 'cannot' ? 'CANNOT_BE_ENFORCED' : 'NOT_YET_ENFORCED',
     message: `\`${escapeShort(path.join(' '))}\` is not run${when}: ${found.why}`,
     hints: [found.hint],
   });

@@ -51,7 +51,8 @@ export type UsageCode =
   | 'ARG_ENCODING'
   | 'TAG_RESERVED'
   | 'DOCKERFILE_INVALID'
-  | 'NOT_YET_ENFORCED';
+  | 'NOT_YET_ENFORCED'
+  | 'CANNOT_BE_ENFORCED';
 
 export class UsageError extends DtrustError<UsageCode> {
   readonly class = 'usage';

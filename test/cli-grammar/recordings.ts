@@ -1,33 +1,23 @@
-/** The recorded command trees of docker (test/recorded/README.md). */
-import { readFileSync } from 'node:fs';
-import path from 'node:path';
+/** The recorded command trees of docker, buildx and Compose (test/recorded/README.md). */
+import { readRecord } from '../../scripts/record/records.ts';
+import type { RecordedCommand, Tree } from '../../scripts/record/tree.ts';
 
-export interface RecordedCommand {
-  readonly usage: string;
-  /** `q/quiet platform=` */
-  readonly flags: string;
-  readonly aliases?: string;
-}
+const RECORDED = ['cli-20.10', 'cli-26.1', 'cli-28.2', 'cli-29.8', 'buildx-0.13', 'compose-2.26'] as const;
 
-export const RELEASES = ['20.10', '26.1', '28.2', '29.8'] as const;
-
-function load(release: string): ReadonlyMap<string, RecordedCommand> {
-  const file = path.join(import.meta.dirname, '..', 'recorded', `cli-${release}.json`);
-  return new Map(Object.entries(JSON.parse(readFileSync(file, 'utf8')) as Record<string, RecordedCommand>));
-}
-
-export const RECORDINGS = new Map(RELEASES.map((release) => [release, load(release)]));
+export const RECORDINGS: ReadonlyMap<string, Tree> = new Map(
+  RECORDED.map((name) => [name, readRecord(name)]),
+);
 
 /** Every path of any release, sorted. */
 export const RECORDED_PATHS = [
   ...new Set([...RECORDINGS.values()].flatMap((tree) => [...tree.keys()])),
 ].sort();
 
-/** The recordings of one path, by release. */
+/** The recordings of one path, by the record they are in. */
 export function recordingsOf(command: string): [string, RecordedCommand][] {
-  return [...RECORDINGS].flatMap(([release, tree]): [string, RecordedCommand][] => {
+  return [...RECORDINGS].flatMap(([record, tree]): [string, RecordedCommand][] => {
     const found = tree.get(command);
-    return found === undefined ? [] : [[release, found]];
+    return found === undefined ? [] : [[record, found]];
   });
 }
 
@@ -41,4 +31,9 @@ export function aliasPaths(command: string, recorded: RecordedCommand): string[]
     .split(', ')
     .filter((alias) => alias !== '')
     .map((alias) => (alias.startsWith('docker ') ? alias.slice(7) : [...parent, alias].join(' ')));
+}
+
+/** Every flag of a command as the record has it, those that help does not show too. */
+export function flagsOf(recorded: RecordedCommand): readonly string[] {
+  return `${recorded.flags} ${recorded.hiddenFlags ?? ''}`.split(' ').filter((flag) => flag !== '');
 }

@@ -2,9 +2,9 @@ import { describe, expect, test } from 'vitest';
 import type { CommandNode } from '../../src/cli/classify.ts';
 import { classify, commandTree } from '../../src/cli/classify.ts';
 import { COMMAND_FLAGS, GLOBAL_FLAGS, managementFlags } from '../../src/cli/flags.ts';
-import { ENFORCED, NOT_BUILT, NOT_YET } from '../../src/cli/table.ts';
+import { CANNOT, ENFORCED, NOT_BUILT, NOT_YET } from '../../src/cli/table.ts';
 import { PASSED } from '../../src/cli/table-passed.ts';
-import { aliasPaths, RECORDED_PATHS, RECORDINGS, recordingsOf } from './recordings.ts';
+import { aliasPaths, flagsOf, RECORDED_PATHS, RECORDINGS, recordingsOf } from './recordings.ts';
 
 /** Commands of the table that no recording has, each for a reason. */
 const BEYOND_RECORDINGS: readonly [reason: string, paths: RegExp][] = [
@@ -13,11 +13,12 @@ const BEYOND_RECORDINGS: readonly [reason: string, paths: RegExp][] = [
     'asked for by shells and plugins, not listed in help',
     /^(__complete|__completeNoDesc|docker-cli-plugin-)/,
   ],
-  ['cobra adds it to every tool', /^(help|compose help|builder help|buildx help)$/],
-  ['hidden', /^(system dial-stdio|volume update|(builder|buildx) (install|uninstall))$/],
-  ['experimental engines only', /^checkpoint /],
+  ['cobra adds it to every tool', /^(compose help|builder help|buildx help)$/],
+  ['hidden also from `builder`', /^builder (install|uninstall)$/],
   ['removed before 20.10', /^(deploy|app|engine)$/],
-  ['Compose later than 2.26, or hidden there', /^compose (alpha|bridge|commit|export|publish|volumes)$/],
+  ['Compose later than 2.26', /^compose (bridge|commit|export|publish|volumes)$/],
+  ['Compose before 2.26', /^compose alpha (dry-run|generate|scale|watch)$/],
+  ['buildx later than 0.13', /^(builder|buildx) (dap|history)( |$)/],
   ["Docker's plugins", /^(agent|ai|cagent|cloud|debug|desktop|dev|extension|feedback|init|mcp|model)$/],
   ["Docker's plugins", /^(offload|pass|sandbox|sbom|scan|scout)$/],
 ];
@@ -34,7 +35,7 @@ function tablePaths(node: CommandNode = commandTree()): string[] {
 
 describe('the table and the recorded trees', () => {
   test.each(RECORDED_PATHS)('has a class for `docker %s`', (command) => {
-    expect(classOf(command)).toMatch(/^(enforced|pass|not-yet|not-built)$/);
+    expect(classOf(command)).toMatch(/^(enforced|pass|not-yet|cannot|not-built)$/);
   });
 
   test.each(tablePaths())('knows `docker %s` from a recording or for a stated reason', (command) => {
@@ -64,37 +65,63 @@ describe('the table and the recorded trees', () => {
   });
 
   test('lists no command twice', () => {
-    const all = [...ENFORCED, ...NOT_BUILT, ...NOT_YET, ...PASSED].flatMap((group) => group.commands);
+    const all = [...ENFORCED, ...NOT_BUILT, ...NOT_YET, ...CANNOT, ...PASSED].flatMap(
+      (group) => group.commands,
+    );
     expect(all.filter((command, i) => all.indexOf(command) !== i)).toEqual([]);
   });
 
   test('gives every group a reason and every refusal a whole sentence as its hint', () => {
-    for (const group of [...ENFORCED, ...NOT_BUILT, ...NOT_YET, ...PASSED]) {
+    for (const group of [...ENFORCED, ...NOT_BUILT, ...NOT_YET, ...CANNOT, ...PASSED]) {
       expect(group.why).toMatch(/^\S.*[^.]$/);
     }
-    for (const group of [...NOT_BUILT, ...NOT_YET]) expect(group.hint).toMatch(/^[A-Z].*\.$/s);
+    for (const group of [...NOT_BUILT, ...NOT_YET, ...CANNOT]) expect(group.hint).toMatch(/^[A-Z].*\.$/s);
   });
 });
 
+/** Flags that a record has and a table leaves out. */
+const LEFT_OUT: readonly [reason: string, command: RegExp, flag: RegExp][] = [
+  [
+    'a buildx that runs already would build, by rules of its own',
+    /^(buildx|builder) build$/,
+    /^(detach|root|server-config)$/,
+  ],
+];
+/** Flags of a table that no record has. */
+const BEYOND_FLAGS: readonly [reason: string, command: RegExp, flag: RegExp][] = [
+  ['buildx later than 0.13', /^(image |builder |buildx )?build$/, /^(call|check|debug)$/],
+];
+const nameOf = (notation: string): string => notation.replace(/=$/, '').split('/').at(-1) ?? '';
+
 describe('the flag tables and the recorded trees', () => {
   test('every command that knows --disable-content-trust has a flag table', () => {
-    for (const [release, tree] of RECORDINGS) {
-      for (const [command, { flags }] of tree) {
-        if (!flags.split(' ').includes('disable-content-trust')) continue;
-        expect(COMMAND_FLAGS.has(command), `${release}: ${command}`).toBe(true);
+    for (const [record, tree] of RECORDINGS) {
+      for (const [command, recorded] of tree) {
+        if (!flagsOf(recorded).includes('disable-content-trust')) continue;
+        expect(COMMAND_FLAGS.has(command), `${record}: ${command}`).toBe(true);
       }
     }
+  });
+
+  test('every command that dtrust does itself and docker has as well has a flag table', () => {
+    const doubles = tablePaths().filter((path) => classOf(path) === 'enforced' && !path.startsWith('trust'));
+    expect(doubles.filter((path) => !COMMAND_FLAGS.has(path))).toEqual([]);
   });
 
   test.each([...COMMAND_FLAGS])('has every recorded flag of `docker %s` with its kind', (command, table) => {
     const recordings = recordingsOf(command);
     expect(recordings).not.toEqual([]);
-    for (const [release, { flags }] of recordings) {
-      for (const notation of flags.split(' ').filter((flag) => flag !== '')) {
-        const [name = '', short] = notation.replace(/=$/, '').split('/').reverse();
+    for (const [record, recorded] of recordings) {
+      for (const notation of flagsOf(recorded)) {
+        const name = nameOf(notation);
+        const short = notation.includes('/') ? notation.split('/')[0] : undefined;
         const spec = table.byName.get(name);
-        expect(spec, `${release}: --${name}`).toBeDefined();
-        expect(spec?.takesValue, `${release}: --${name}`).toBe(notation.endsWith('='));
+        if (LEFT_OUT.some(([, commands, flags]) => commands.test(command) && flags.test(name))) {
+          expect(spec, `${record}: --${name}`).toBeUndefined();
+          continue;
+        }
+        expect(spec, `${record}: --${name}`).toBeDefined();
+        expect(spec?.takesValue, `${record}: --${name}`).toBe(notation.endsWith('='));
         // One letter can have stood for two names, one after the other.
         const { takesValue } = spec ?? {};
         if (short !== undefined) expect(table.byShort.get(short)).toMatchObject({ short, takesValue });
@@ -102,29 +129,41 @@ describe('the flag tables and the recorded trees', () => {
     }
   });
 
+  test.each([...COMMAND_FLAGS])('has no flag of `docker %s` that no docker has', (command, table) => {
+    // buildx does the builds of a docker that has it, under any of their names.
+    const names = /(^| )build$/.test(command) ? ['build', 'buildx build'] : [command];
+    const recorded = names.flatMap(recordingsOf).flatMap(([, each]) => flagsOf(each).map(nameOf));
+    const unknown = [...table.byName.keys()].filter((name) => name !== 'help' && !recorded.includes(name));
+    const unexplained = unknown.filter(
+      (name) => !BEYOND_FLAGS.some(([, commands, flags]) => commands.test(command) && flags.test(name)),
+    );
+    expect(unexplained).toEqual([]);
+  });
+
   test('has exactly the global flags of every release', () => {
-    for (const [release, tree] of RECORDINGS) {
-      const recorded = tree
-        .get('')
-        ?.flags.split(' ')
-        .map((flag) => flag.replace(/=$/, '').split('/').at(-1));
+    for (const [record, tree] of RECORDINGS) {
+      const top = tree.get('');
+      if (top === undefined) continue;
       const known = [...GLOBAL_FLAGS.byName.keys()].filter((name) => name !== 'help');
-      expect(known.sort(), release).toEqual(recorded?.sort());
+      expect(known.sort(), record).toEqual(flagsOf(top).map(nameOf).sort());
     }
   });
 
   test('has every recorded flag that stands between a command and its verb', () => {
-    for (const [release, tree] of RECORDINGS) {
-      for (const [command, { flags }] of tree) {
+    let compared = 0;
+    for (const [record, tree] of RECORDINGS) {
+      for (const [command, recorded] of tree) {
         const hasVerbs = [...tree.keys()].some((other) => other.startsWith(`${command} `));
-        if (command === '' || !hasVerbs || flags === '') continue;
+        if (command === '' || !hasVerbs) continue;
         const known = managementFlags(command.split(' ')).byName;
-        for (const flag of flags.split(' ')) {
-          const name = flag.replace(/=$/, '').split('/').at(-1) ?? '';
-          expect(known.get(name)?.takesValue, `${release}: ${command} --${name}`).toBe(flag.endsWith('='));
+        for (const flag of flagsOf(recorded)) {
+          compared += 1;
+          const name = nameOf(flag);
+          expect(known.get(name)?.takesValue, `${record}: ${command} --${name}`).toBe(flag.endsWith('='));
         }
       }
     }
+    expect(compared).toBeGreaterThan(15);
   });
 });
 
@@ -161,7 +200,7 @@ describe('what brings an image in is never passed on', () => {
 
   test.each([
     ...['bake', 'buildx bake', 'buildx f', 'builder bake', 'buildx imagetools create'],
-    ...['buildx dial-stdio', 'builder dial-stdio', 'load', 'image load', 'import', 'image import', 'deploy'],
+    ...['load', 'image load', 'import', 'image import', 'deploy'],
     ...['compose up', 'compose run', 'compose create', 'compose pull', 'compose build', 'compose watch'],
     ...[
       'compose scale',
@@ -171,11 +210,26 @@ describe('what brings an image in is never passed on', () => {
       'service update',
       'service scale',
     ],
-    ...['service rollback', 'stack deploy', 'stack up', 'swarm join', 'plugin install', 'plugin upgrade'],
-    ...['plugin create', 'plugin push', 'model', 'mcp', 'scout', 'sbom', 'debug', 'extension'],
+    ...['service rollback', 'stack deploy', 'stack up', 'plugin install', 'plugin upgrade'],
+    ...['plugin create', 'plugin push', 'compose alpha viz', 'compose alpha publish', 'compose alpha new'],
   ])('refuses `docker %s` for now', (command) => {
     expect(classOf(command)).toBe('not-yet');
   });
+
+  test.each([
+    ...['debug', 'scout', 'sbom', 'model', 'sandbox', 'extension', 'mcp', 'ai', 'offload', 'dev', 'scan'],
+    ...['buildx dial-stdio', 'builder dial-stdio', 'buildx debug', 'buildx debug build', 'builder debug b'],
+    ...['buildx dap build', 'swarm join'],
+  ])('refuses `docker %s`, which cannot be enforced', (command) => {
+    expect(classOf(command)).toBe('cannot');
+  });
+
+  test.each(['start', 'container start', 'restart', 'container restart', 'commit', 'container commit'])(
+    'decides on `docker %s` itself',
+    (command) => {
+      expect(classOf(command)).toBe('enforced');
+    },
+  );
 
   test.each(['compose', 'buildx', 'builder', 'image', 'container', 'service', 'stack', 'plugin', 'swarm'])(
     'refuses an unknown verb of `docker %s`, which has verbs that bring images in',

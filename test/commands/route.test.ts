@@ -1,7 +1,7 @@
 /** What becomes of a command line, trust on and off. */
 import { describe, expect, test } from 'vitest';
 import { parseDockerArgv } from '../../src/cli/argv.ts';
-import { NOT_YET } from '../../src/cli/table.ts';
+import { CANNOT, NOT_YET } from '../../src/cli/table.ts';
 import { type Route, route } from '../../src/commands/route.ts';
 import { UsageError } from '../../src/lib/errors.ts';
 import { throwsCode } from '../helpers/throws-code.ts';
@@ -53,6 +53,17 @@ describe('trust on', () => {
     );
     expect(lines.length).toBeGreaterThan(30);
     for (const line of lines) expect(refusedWith(line).hints).toHaveLength(1);
+  });
+
+  test('every command of the table that cannot be enforced is refused while trust is on, and says so', () => {
+    const lines = CANNOT.flatMap(({ commands }) => commands).map((each) => each.replace(/\|\S+/g, ''));
+    expect(lines.length).toBeGreaterThan(20);
+    for (const line of lines) {
+      const error = throwsCode(() => routeOf(line), UsageError, 'CANNOT_BE_ENFORCED');
+      expect(error.message).toMatch(/ is not run while content trust is on: /);
+      expect(error.hints).toHaveLength(1);
+      expect(routeOf(line, '0')).toEqual({ kind: 'plain' });
+    }
   });
 
   test('a verb of its own that is to come is refused whether trust is on or off, and says so', () => {

@@ -191,6 +191,19 @@ describe('commands that are not yet enforced', () => {
     expect(dockerCalls(stage)).toEqual([]);
   });
 
+  test.each([
+    [['debug', 'c']],
+    [['scout', 'cves', 'IMAGE']],
+    [['swarm', 'join', 'x']],
+    [['buildx', 'dial-stdio']],
+    [['buildx', 'debug', 'build', '.']],
+  ])('%j, which cannot be enforced, is refused, and docker is not called', async (args) => {
+    const run = await refused(machine, args, { code: 'CANNOT_BE_ENFORCED', status: 1 });
+    expect(run.stderr).toMatch(/^dtrust: refused: /m);
+    expect(run.stderr).toMatch(/^dtrust: hint: .*DOCKER_CONTENT_TRUST=0/m);
+    expect(dockerCalls(stage)).toEqual([]);
+  });
+
   test('trust commands still to come are refused, also with trust off: docker has none', async () => {
     const commands = NOT_BUILT.flatMap((group) => group.commands).map((each) => each.replace(/\|.*/, ''));
     for (const env of [{}, { DOCKER_CONTENT_TRUST: '0' }]) {
