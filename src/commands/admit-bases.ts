@@ -6,6 +6,7 @@
  * A build asks the source whatever is remembered, and the source must answer (protocol 7.3). Questions about a first
  * key are put one after the other, in the order of the Dockerfile, and only when nothing else stands in the way.
  */
+import { BaseMemory } from '../enforce/base-memory.ts';
 import { DtrustError, hasCode, UsageError } from '../lib/errors.ts';
 import { inParallel } from '../lib/parallel.ts';
 import { type Settled, settle } from '../lib/settle.ts';
@@ -79,7 +80,10 @@ export async function admitBases(
   uses: readonly BaseWanted[],
   facts: BuilderFacts,
 ): Promise<readonly AdmittedBase[]> {
-  return await new BaseAdmitter(services, facts).admit(uses);
+  const admitter = new BaseAdmitter(services, facts);
+  const admitted = await admitter.admit(uses);
+  await admitter.remember();
+  return admitted;
 }
 
 /** Keeps what was decided from one call to the next. */
@@ -87,6 +91,7 @@ export class BaseAdmitter {
   readonly #services: Services;
   readonly #facts: BuilderFacts;
   readonly #collections: BaseCollections;
+  readonly #memory: BaseMemory;
   readonly #decided = new Map<string, Settled<Decided>>();
   readonly #onBuild = new Map<string, Settled<readonly string[]>>();
 
@@ -94,6 +99,8 @@ export class BaseAdmitter {
     this.#services = services;
     this.#facts = facts;
     this.#collections = new BaseCollections(services);
+    const { fs, clock } = services.context;
+    this.#memory = new BaseMemory({ fs, clock, directory: services.trustDirectory });
   }
 
   /** Throws as `admitBases`. */
@@ -113,6 +120,11 @@ export class BaseAdmitter {
       throw await refusedBases(this.#services, failed.map(failureOf), reads.length);
     }
     return outcomes.flatMap(({ outcome }) => ('value' in outcome ? [outcome.value] : []));
+  }
+
+  /** Keeps what was read of the images, once all of them may be used. @throws LocalStateError MEMORY_NEWER */
+  async remember(): Promise<void> {
+    await this.#memory.save();
   }
 
   /** Repositories side by side, the tags of one one after the other: they share its collection. */
@@ -173,7 +185,7 @@ export class BaseAdmitter {
       if (key === undefined || this.#onBuild.has(key)) continue;
       if (decided === undefined || !('value' in decided)) continue;
       const { platform } = (read as { readonly value: BaseRead }).value;
-      const asked = { platform, triggers: use.triggers === true };
+      const asked = { memory: this.#memory, platform, triggers: use.triggers === true };
       wanted.set(key, () => readOnBuild(this.#services, decided.value, asked));
     }
     await inParallel([...wanted], AT_ONCE, async ([key, work]) => {

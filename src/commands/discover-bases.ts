@@ -54,7 +54,10 @@ export async function discoverBases(
     });
     const admitted = await admitter.admit([...beside, ...wanted]);
     const found = triggersFound(discovery, admitted);
-    if (isSame(found, triggers)) return admitted;
+    if (isSame(found, triggers)) {
+      await admitter.remember();
+      return admitted;
+    }
     triggers = found;
     known ??= new Set(wanted.map(keyOf));
   }

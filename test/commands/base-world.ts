@@ -248,7 +248,7 @@ export class BaseWorld {
   }
 
   /** Requests since the last time this was asked: `HEAD library/nginx manifests/_trust`. */
-  requests(): readonly string[] {
+  requests(): string[] {
     const all = this.registry.log.map(
       ({ method, repository, path: target }) =>
         `${method} ${repository} ${target.slice(`/v2/${repository}/`.length)}`,
