@@ -26,6 +26,10 @@ export interface Context {
   /** Home folder of the user database, for when HOME is not set. */
   readonly userHome: string | undefined;
   readonly random: () => number;
+  /** What comes on stdin; there for builds, read once and only where the command line says so. */
+  readonly stdin?: () => AsyncIterable<Uint8Array>;
+  /** The system's own, for what is gone when the call has ended; there for builds. */
+  readonly temporaryFolder?: string;
   /** Results, whole lines; stdout. False when its reader has gone, which most commands need not know. */
   readonly out: (text: string) => unknown;
   /** Everything else; stderr. */
@@ -63,7 +67,7 @@ export interface AskOptions {
 export interface RunDockerOptions {
   readonly env?: RawEnvironment;
   /** In place of this process's own. */
-  readonly stdin?: Uint8Array | undefined;
+  readonly stdin?: AsyncIterable<Uint8Array> | undefined;
 }
 
 export interface Observed {

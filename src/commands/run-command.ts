@@ -6,6 +6,7 @@
  * no error and no instance passes from one to the other, only the parsed command line, which is plain data.
  */
 import assert from 'node:assert';
+import os from 'node:os';
 import tty from 'node:tty';
 import type { ParsedArgv } from '../cli/argv.ts';
 import type { Docker } from '../engine/docker-binary.ts';
@@ -61,6 +62,8 @@ function createContext(call: Call): Context {
     nodeProgram: process.execPath,
     userHome: homeOfUser(),
     random: Math.random,
+    stdin: () => process.stdin,
+    temporaryFolder: os.tmpdir(),
     // A reader that has gone (`| head`) loses the rest; what was begun is still brought to its end.
     out: (text) => writeAll(STDOUT, text),
     err: (text) => void writeAll(STDERR, text),

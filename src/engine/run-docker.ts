@@ -5,8 +5,11 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:os';
+import type { Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { LocalStateError } from '../lib/errors.ts';
 import { escapeText } from '../lib/escape.ts';
+import { hasErrno } from '../lib/fs-error.ts';
 import type { RawEnvironment } from '../settings/environment.ts';
 import type { Docker } from './docker-binary.ts';
 import type { Executable } from './executable.ts';
@@ -50,7 +53,7 @@ export interface ChildStreams {
   /** Open files beyond 0 to 2 that docker gets under their own numbers. */
   readonly inherited?: readonly number[];
   /** What docker reads on its stdin, in place of this process's own. */
-  readonly stdin?: Uint8Array | undefined;
+  readonly stdin?: AsyncIterable<Uint8Array> | undefined;
 }
 
 /**
@@ -73,10 +76,10 @@ export async function runDocker(start: Start, streams: ChildStreams = {}): Promi
       env: { ...start.env, ...start.docker.addedEnvironment } as NodeJS.ProcessEnv,
     });
     signals.forwardTo(child);
-    // A docker that never reads its input closes the pipe: its own business, its exit status tells.
-    child.stdin?.on('error', () => undefined);
-    child.stdin?.end(stdin);
+    const fed = child.stdin === null || stdin === undefined ? undefined : feed(stdin, child.stdin);
     const { status, signal } = await ended(child, start.docker);
+    child.stdin?.destroy();
+    await fed;
     signals.release();
     if (signal === null) return status ?? 1;
     if (start.process.platform !== 'win32') start.process.kill(start.process.pid, signal);
@@ -108,6 +111,16 @@ export async function observeDocker(start: Start): Promise<{ status: number; std
     return { status: ending, stdout: Buffer.concat(chunks).toString() };
   } finally {
     signals.release();
+  }
+}
+
+/** A docker that does not read its input to the end closes the pipe: its own business, its exit status tells. */
+async function feed(source: AsyncIterable<Uint8Array>, stdin: Writable): Promise<void> {
+  try {
+    await pipeline(source, stdin);
+  } catch (error) {
+    if (!hasErrno(error, 'EPIPE', 'ECONNRESET', 'ERR_STREAM_PREMATURE_CLOSE', 'ERR_STREAM_DESTROYED'))
+      throw error;
   }
 }
 
