@@ -5,11 +5,9 @@ import { describe, expect, test } from 'vitest';
 import { runDocker } from '../../src/engine/run-docker.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
 
-const folder = temporaryFolder();
-
 /** A docker that is this shell script. */
-function start(script: string) {
-  const file = path.join(folder, `docker-${Math.abs(script.length)}`);
+function start(folder: string, script: string) {
+  const file = path.join(folder, 'docker');
   fs.writeFileSync(file, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
   return {
     docker: { path: file, kind: 'script' as const, startable: true, addedEnvironment: {} },
@@ -25,12 +23,13 @@ async function* chunks(count: number): AsyncGenerator<Uint8Array> {
 
 describe('contract (Passing on): stdin that dtrust has read', () => {
   test('comes to docker byte for byte, and its status comes back', async () => {
-    expect(await runDocker(start('cat > "$OUT"; exit 7'), { stdin: chunks(20) })).toBe(7);
+    const folder = temporaryFolder();
+    expect(await runDocker(start(folder, 'cat > "$OUT"; exit 7'), { stdin: chunks(20) })).toBe(7);
     const wanted = Buffer.concat(await Array.fromAsync(chunks(20)));
     expect(fs.readFileSync(path.join(folder, 'out')).equals(wanted)).toBe(true);
   });
 
   test('a docker that ends without reading it decides how the call ends', async () => {
-    expect(await runDocker(start('exit 3'), { stdin: chunks(200) })).toBe(3);
+    expect(await runDocker(start(temporaryFolder(), 'exit 3'), { stdin: chunks(200) })).toBe(3);
   });
 });
