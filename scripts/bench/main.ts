@@ -5,6 +5,7 @@
  * missed. Progress goes to stderr; `npm run -s bench > docs/performance.md` writes the page.
  */
 import { cpus } from 'node:os';
+import { benchBuilds } from './builds.ts';
 import { benchCommands } from './commands.ts';
 import { benchPublishers } from './publishers.ts';
 import { makeSetting } from './setting.ts';
@@ -20,7 +21,8 @@ const setting = await makeSetting();
 let rows: readonly Row[];
 let signing: readonly Row[];
 try {
-  rows = await benchCommands(setting, progress);
+  const commands = await benchCommands(setting, progress);
+  rows = [...commands, ...(await benchBuilds(setting, progress))];
   signing = await benchPublishers(setting, progress);
 } finally {
   await setting.close();
