@@ -27,7 +27,10 @@ import { type Environment, type RawEnvironment, readEnvironment } from './settin
 const STDERR = 2;
 
 /** Commands that dtrust decides on and docker carries out. */
-const ENDS_IN_DOCKER: ReadonlySet<string> = new Set(['run', 'create', 'start', 'restart', 'commit', 'build']);
+const ENDS_IN_DOCKER: ReadonlySet<string> = new Set([
+  ...['run', 'create', 'start', 'restart', 'commit', 'build'],
+  ...['buildx imagetools create', 'manifest push'],
+]);
 
 export interface StartOptions {
   /** Called once everything is loaded, when this process is about to become another program. */

@@ -79,9 +79,10 @@ class LazyNode implements CommandNode {
   }
 }
 
-/** `image pull` and `pull` are one module, and so are `container run` and `run`, and all four ways to build. */
+/** `image pull` and `pull` are one module, `container run` and `run`, all four ways to build, and both of buildx's names. */
 function moduleName(path: readonly string[]): string {
   if (path.at(-1) === 'build') return 'build';
+  if (path[0] === 'builder') return ['buildx', ...path.slice(1)].join(' ');
   return (path[0] === 'image' || path[0] === 'container' ? path.slice(1) : path).join(' ');
 }
 

@@ -105,6 +105,10 @@ const BUILD = `
   network= no-cache no-cache-filter=+ o/output=+ platform=+ print= progress= provenance= pull push q/quiet rm
   sbom= secret=+ security-opt=+ shm-size= squash ssh=+ t/tag=+ target= ulimit=+`;
 
+// --metadata-file, --platform and --prefer-index came after buildx 0.13.
+const IMAGETOOLS_CREATE =
+  'annotation=+ append builder= D/debug dry-run f/file=+ metadata-file= p/platform=+ prefer-index progress= t/tag=+';
+
 const START = 'a/attach checkpoint= checkpoint-dir= detach-keys= i/interactive';
 // Called --time up to CLI 26, --timeout since.
 const RESTART = 's/signal= t/time= t/timeout=';
@@ -136,6 +140,11 @@ function forms(
 export const COMMAND_FLAGS: ReadonlyMap<string, FlagTable> = new Map([
   ['pull', table(`docker pull [OPTIONS] ${IMAGE_ARGUMENT}`, PULL, one)],
   ['image pull', table(`docker image pull [OPTIONS] ${IMAGE_ARGUMENT}`, PULL, one)],
+  ...['buildx', 'builder'].map((name): [string, FlagTable] => [
+    `${name} imagetools create`,
+    table('docker buildx imagetools create [OPTIONS] [SOURCE] [SOURCE...]', IMAGETOOLS_CREATE, { least: 0 }),
+  ]),
+  ['manifest push', table('docker manifest push [OPTIONS] MANIFEST_LIST', 'insecure p/purge', one)],
   ['push', table('docker push [OPTIONS] NAME[:TAG]', PUSH, one)],
   ['image push', table('docker image push [OPTIONS] NAME[:TAG]', PUSH, one)],
   ['run', table(`docker run [OPTIONS] ${CONTAINER_ARGUMENTS}`, RUN, forContainer)],

@@ -93,15 +93,12 @@ export const PASSED: readonly PassedGroup[] = [
     ],
   },
   {
-    // `manifest push` puts up a list that nobody verified, but only of what the registry has under that name;
-    // unlike `imagetools create` it copies no image. Unsigned until `trust sign` names its digest.
     why: 'it reads or writes manifests in a registry; the engine gets nothing',
     commands: [
       'search',
       'manifest annotate',
       'manifest create',
       'manifest inspect',
-      'manifest push',
       'manifest rm',
       ...underBuildx('imagetools inspect'),
     ],

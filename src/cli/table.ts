@@ -42,6 +42,10 @@ export const ENFORCED: readonly CommandGroup[] = [
   },
   { why: 'it publishes an image, which is to be signed', commands: ['push', 'image push'] },
   {
+    why: 'it publishes an index of images, which is to be signed',
+    commands: [...underBuildx('imagetools create'), 'manifest push'],
+  },
+  {
     why: 'the trust tree is its own',
     commands: [
       'trust',
@@ -114,11 +118,6 @@ export const NOT_YET: readonly RefusedGroup[] = [
     why: 'a build fetches its base images, and whatever COPY --from, cache sources and build contexts name',
     hint: BUILD_BY_DIGEST,
     commands: ['bake', ...underBuildx('bake|f')],
-  },
-  {
-    why: 'it puts images that nobody verified under another name in a registry',
-    hint: 'Run it with `DOCKER_CONTENT_TRUST=0`, then sign the result: `dtrust trust sign NAME:TAG@sha256:DIGEST`.',
-    commands: [...underBuildx('imagetools create')],
   },
   {
     why: 'an archive brings an image in by the name that stands in it',

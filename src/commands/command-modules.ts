@@ -11,6 +11,8 @@ const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map<string, ()
   ['restart', () => import('./start.ts')],
   ['commit', () => import('./commit.ts')],
   ['build', () => import('./build.ts')],
+  ['buildx imagetools create', () => import('./imagetools-create.ts')],
+  ['manifest push', () => import('./manifest-push.ts')],
   ['trust allow', () => import('./trust-allow.ts')],
   ['trust accept', () => import('./trust-accept.ts')],
   ['trust', () => import('./trust-help.ts')],

@@ -72,7 +72,7 @@ export function parseManifest(bytes: Uint8Array, label = ''): Manifest {
       : {
           kind: 'image',
           ...common,
-          config: descriptor(json.get('config'), 'config'),
+          config: parseDescriptor(json.get('config'), 'config'),
           layers: descriptors(json.get('layers'), 'layers'),
         },
   );
@@ -102,10 +102,14 @@ function mediaTypeFor(json: JsonObject, isIndex: boolean, label: string): string
 
 function descriptors(value: JsonValue | undefined, where: string): readonly Descriptor[] {
   if (!Array.isArray(value)) throw refuse(`${where} is no list`);
-  return Object.freeze(value.map((item, i) => descriptor(item, `${where}[${i}]`)));
+  return Object.freeze(value.map((item, i) => parseDescriptor(item, `${where}[${i}]`)));
 }
 
-function descriptor(value: JsonValue | undefined, where: string): Descriptor {
+/**
+ * A descriptor that stands by itself; `where` names it in messages.
+ * @throws RegistryError REGISTRY_RESPONSE
+ */
+export function parseDescriptor(value: JsonValue | undefined, where: string): Descriptor {
   const json = asObject(value, where);
   const digest = json.get('digest');
   const size = json.get('size');

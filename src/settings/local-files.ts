@@ -20,6 +20,18 @@ export function readFileIfPresent(fs: ReadableFiles, path: string): Buffer | und
 }
 
 /**
+ * The bytes of a file that has to be there.
+ * @throws LocalStateError FILE_UNREADABLE
+ */
+export function readFile(fs: ReadableFiles, path: string): Buffer {
+  try {
+    return fs.readFileSync(path);
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+}
+
+/**
  * The names in a folder, sorted; undefined when it does not exist.
  * @throws LocalStateError FILE_UNREADABLE
  */

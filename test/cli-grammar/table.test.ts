@@ -179,6 +179,9 @@ describe('what brings an image in is never passed on', () => {
       'builder build',
       'buildx build',
       'buildx b',
+      'buildx imagetools create',
+      'builder imagetools create',
+      'manifest push',
       'trust sign',
       'trust pin add',
       'trust key ls',
@@ -192,6 +195,10 @@ describe('what brings an image in is never passed on', () => {
   test('sends the long form to the module of the short one', () => {
     expect(classify(['image', 'pull'])).toEqual({ class: 'enforced', command: 'pull' });
     expect(classify(['image', 'push'])).toEqual({ class: 'enforced', command: 'push' });
+    expect(classify(['builder', 'imagetools', 'create'])).toEqual({
+      class: 'enforced',
+      command: 'buildx imagetools create',
+    });
     for (const group of ['image', 'builder', 'buildx']) {
       expect(classify([group, 'build'])).toEqual({ class: 'enforced', command: 'build' });
     }
@@ -199,7 +206,7 @@ describe('what brings an image in is never passed on', () => {
   });
 
   test.each([
-    ...['bake', 'buildx bake', 'buildx f', 'builder bake', 'buildx imagetools create'],
+    ...['bake', 'buildx bake', 'buildx f', 'builder bake'],
     ...['load', 'image load', 'import', 'image import', 'deploy'],
     ...['compose up', 'compose run', 'compose create', 'compose pull', 'compose build', 'compose watch'],
     ...[
@@ -231,18 +238,28 @@ describe('what brings an image in is never passed on', () => {
     },
   );
 
-  test.each(['compose', 'buildx', 'builder', 'image', 'container', 'service', 'stack', 'plugin', 'swarm'])(
-    'refuses an unknown verb of `docker %s`, which has verbs that bring images in',
-    (command) => {
-      const outcome = classify([command, 'new-verb']);
-      expect(outcome).toMatchObject({
-        class: 'not-yet',
-        why: expect.stringContaining(`${command} new-verb`),
-      });
-    },
-  );
+  test.each([
+    ...[
+      'compose',
+      'buildx',
+      'builder',
+      'image',
+      'container',
+      'service',
+      'stack',
+      'plugin',
+      'swarm',
+      'manifest',
+    ],
+  ])('refuses an unknown verb of `docker %s`, which has verbs that bring images in', (command) => {
+    const outcome = classify([command, 'new-verb']);
+    expect(outcome).toMatchObject({
+      class: 'not-yet',
+      why: expect.stringContaining(`${command} new-verb`),
+    });
+  });
 
-  test.each(['network', 'volume', 'context', 'config', 'secret', 'node', 'system', 'manifest'])(
+  test.each(['network', 'volume', 'context', 'config', 'secret', 'node', 'system'])(
     'calls an unknown verb of `docker %s` unknown, as one at the top',
     (command) => expect(classOf(`${command} new-verb`)).toBe('unknown'),
   );
