@@ -90,6 +90,11 @@ const LEFT_OUT: readonly [reason: string, command: RegExp, flag: RegExp][] = [
 /** Flags of a table that no record has. */
 const BEYOND_FLAGS: readonly [reason: string, command: RegExp, flag: RegExp][] = [
   ['buildx later than 0.13', /^(image |builder |buildx )?build$/, /^(call|check|debug)$/],
+  [
+    'buildx later than 0.13',
+    /^(builder|buildx) imagetools create$/,
+    /^(debug|metadata-file|platform|prefer-index)$/,
+  ],
 ];
 const nameOf = (notation: string): string => notation.replace(/=$/, '').split('/').at(-1) ?? '';
 

@@ -71,6 +71,23 @@ const ASKING: readonly Asking[] = [
   { command: 'trust pin export', ...FIRST_USE, args: () => ['trust', 'pin', 'export', name()] },
   { command: 'push', ...LOCKED, args: () => ['push', `${name()}:1.0`], onTerminal: true },
   { command: 'push', ...NO_KEYS, args: () => ['push', `${name('new')}:1.0`], onTerminal: true },
+  {
+    command: 'buildx imagetools create',
+    ...FIRST_USE,
+    args: () => ['buildx', 'imagetools', 'create', '-t', `${name()}:x`, `${name()}:1.0`],
+    onTerminal: true,
+  },
+  {
+    command: 'buildx imagetools create',
+    ...LOCKED,
+    args: () => ['buildx', 'imagetools', 'create', '-t', `${name()}:x`, `${name()}:1.0`],
+  },
+  {
+    command: 'manifest push',
+    ...LOCKED,
+    args: () => ['manifest', 'push', `${name()}:list`],
+    onTerminal: true,
+  },
   { command: 'trust init', ...NO_KEYS, args: () => ['trust', 'init', name('newer')] },
   {
     command: 'trust sign',
@@ -198,6 +215,11 @@ beforeAll(async () => {
   fs.writeFileSync(passphrase, 'a-passphrase-for-the-backup\n');
   await owner.succeed(['trust', 'key', 'backup', '--passphrase-file', passphrase, 'made-before.pem']);
   fs.rmSync(passphrase);
+  const list = path.join(owner.config, 'manifests', `${name()}:list`.replace(/:/g, '-').replace(/\//g, '_'));
+  fs.mkdirSync(list, { recursive: true });
+  const digest = `sha256:${'0'.repeat(64)}`;
+  const Descriptor = { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest, size: 1 };
+  fs.writeFileSync(path.join(list, 'image'), JSON.stringify({ Ref: `${name()}@${digest}`, Descriptor }));
   const keys = path.join(owner.config, 'trust', 'private');
   const root = fs
     .readdirSync(keys)
