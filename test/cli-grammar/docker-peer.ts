@@ -5,7 +5,7 @@
  * have done is known from the request itself rather than from its help text.
  */
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -24,7 +24,10 @@ export interface ObservedDocker {
   stop(): Promise<void>;
 }
 
-/** Starts the engine; each `run` is one call of docker with a config folder of its own. */
+/**
+ * Starts the engine; each `run` is one call of docker with a config folder of its own, in a folder where `ctx` and
+ * `ctx2` can be built.
+ */
 export async function observeDocker(
   docker: Program,
   plugins: Readonly<Record<string, Program>> = {},
@@ -35,6 +38,10 @@ export async function observeDocker(
   const server = createServer((request, response) => answer(request, response, asked));
   await new Promise<void>((resolve) => server.listen(socket, resolve));
   await mkdir(path.join(folder, 'config', 'cli-plugins'), { recursive: true });
+  for (const context of ['ctx', 'ctx2']) {
+    await mkdir(path.join(folder, context));
+    await writeFile(path.join(folder, context, 'Dockerfile'), 'FROM scratch\n');
+  }
   for (const [name, plugin] of Object.entries(plugins)) {
     await symlink(plugin.path, path.join(folder, 'config', 'cli-plugins', `docker-${name}`));
   }
