@@ -3,7 +3,7 @@ import type { EscapeToken } from './dockerfile.ts';
 import type { Refuse } from './invalid.ts';
 import { type JsonForm, jsonForm } from './json-form.ts';
 import { quotedWords } from './quoted-words.ts';
-import { BLANKS, isSpace } from './space.ts';
+import { BLANKS, isAsciiSpace } from './space.ts';
 
 export interface Arguments {
   readonly args: readonly string[];
@@ -49,10 +49,10 @@ const asPairs: Split = (rest, escapeToken, refuse) => {
 /** `CMD` or `NONE`, and then a command. */
 const asHealthcheck: Split = (rest, escapeToken, refuse) => {
   let end = 0;
-  while (end < rest.length && !isSpace(rest.charAt(end))) end += 1;
+  while (end < rest.length && !isAsciiSpace(rest.charAt(end))) end += 1;
   if (end === 0) return { args: [] };
   let next = end;
-  while (next < rest.length && isSpace(rest.charAt(next))) next += 1;
+  while (next < rest.length && isAsciiSpace(rest.charAt(next))) next += 1;
   const command = jsonOr(asText)(rest.slice(next), escapeToken, refuse);
   return { ...command, args: [rest.slice(0, end), ...command.args] };
 };

@@ -4,6 +4,8 @@
  */
 import { type BuilderReading, type Expand, globalArguments } from './build-arguments.ts';
 import type { Dockerfile, Instruction } from './dockerfile.ts';
+import type { HeredocReading } from './heredoc.ts';
+import { byEitherReading } from './heredoc-readings.ts';
 import type { ImageUse, ImageUsesOptions } from './image-use.ts';
 import { type Refuse, refuseAt } from './invalid.ts';
 import { mountSources } from './mounts.ts';
@@ -39,6 +41,7 @@ class Graph {
   readonly #file: Dockerfile;
   readonly #options: ImageUsesOptions;
   readonly #stages: readonly Stage[];
+  readonly #byName: ReadonlyMap<string, readonly number[]>;
   readonly #nodes: readonly Node[];
 
   constructor(file: Dockerfile, options: ImageUsesOptions, reading: BuilderReading) {
@@ -46,6 +49,7 @@ class Graph {
     this.#options = options;
     const { args, stages } = stagesOf(file);
     this.#stages = stages;
+    this.#byName = indexesByName(stages);
     const refuseAtLine = (line: number): Refuse => refuseAt(file.file, line);
     const given = { escape: file.escape, options, refuseAtLine, lastStage: stages.at(-1)?.name };
     const expand = globalArguments(args, given, reading);
@@ -55,6 +59,17 @@ class Graph {
       if (stage.name !== undefined) byName.set(stage.name, stage.index);
       return node;
     });
+    this.#refuseCircles();
+  }
+
+  /** Stages that need each other, also by what they are built upon: BuildKit 0.13 refuses some, and dies of others. */
+  #refuseCircles(): void {
+    const needs = this.#nodes.map(
+      ({ base, stages }) => new Set(base === undefined ? stages : [...stages, base]),
+    );
+    const circle = circleIn(needs);
+    const stage = circle === undefined ? undefined : this.#stages[circle];
+    if (stage !== undefined) this.#refuse(stage.from)('circular dependency: this stage needs itself');
   }
 
   /** What the target needs. */
@@ -83,7 +98,7 @@ class Graph {
 
   /** The stages of a name, in whatever case it is written; the last is the one BuildKit takes. */
   #named(name: string): readonly number[] {
-    return this.#stages.filter((stage) => stage.name === name.toLowerCase()).map(({ index }) => index);
+    return this.#byName.get(name.toLowerCase()) ?? [];
   }
 
   #nodeOf(stage: Stage, byName: ReadonlyMap<string, number>, expand: Expand): Node {
@@ -117,7 +132,7 @@ class Graph {
       return from === undefined ? NOTHING : this.#copiedFrom(from, line, refuse);
     }
     if (instruction.keyword !== 'RUN') return NOTHING;
-    const mounts = mountSources(instruction, refuse).map((from) =>
+    const mounts = mountSources(instruction.flags, refuse).map((from) =>
       // A mount from nowhere is one from scratch to BuildKit, which a stage can be called.
       this.#takenFrom(from ?? 'scratch', 'RUN --mount', line, refuse),
     );
@@ -164,12 +179,12 @@ class Graph {
   #triggered(node: Node): Sources {
     if (node.isReplaced) return NOTHING;
     const { line } = node.stage.from;
-    const sources = this.#triggersOf(node).map((text) =>
-      this.#sourcesOf(
-        readTrigger(text, line, { file: this.#file.file, grammar: 'buildkit', heredocs: 'adjacent' }),
-        line,
-      ),
-    );
+    const sources = this.#triggersOf(node).map((text) => {
+      const { file } = this.#file;
+      const read = (heredocs: HeredocReading): Instruction =>
+        readTrigger(text, line, { file, grammar: 'buildkit', heredocs });
+      return this.#sourcesOf(byEitherReading(read), line);
+    });
     return {
       stages: sources.flatMap(({ stages }) => stages),
       images: sources.flatMap(({ images }) => images),
@@ -186,6 +201,35 @@ class Graph {
   #refuse({ line }: Instruction): Refuse {
     return refuseAt(this.#file.file, line);
   }
+}
+
+function indexesByName(stages: readonly Stage[]): ReadonlyMap<string, readonly number[]> {
+  const indexes = new Map<string, number[]>();
+  for (const { name, index } of stages) {
+    if (name === undefined) continue;
+    const known = indexes.get(name);
+    if (known === undefined) indexes.set(name, [index]);
+    else known.push(index);
+  }
+  return indexes;
+}
+
+/** One of the stages that need themselves, directly or through others. */
+function circleIn(needs: readonly ReadonlySet<number>[]): number | undefined {
+  const neededBy = needs.map((): number[] => []);
+  for (const [stage, others] of needs.entries()) for (const other of others) neededBy[other]?.push(stage);
+  // Those that need nothing more are taken away until none is left, or a circle.
+  const left = needs.map(({ size }) => size);
+  const free = left.flatMap((count, stage) => (count === 0 ? [stage] : []));
+  for (let stage = free.pop(); stage !== undefined; stage = free.pop()) {
+    for (const other of neededBy[stage] ?? []) {
+      const count = (left[other] ?? 0) - 1;
+      left[other] = count;
+      if (count === 0) free.push(other);
+    }
+  }
+  const found = left.findIndex((count) => count > 0);
+  return found < 0 ? undefined : found;
 }
 
 const NOTHING: Sources = { stages: [], images: [] };

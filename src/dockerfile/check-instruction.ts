@@ -6,7 +6,7 @@ import type { Instruction } from './dockerfile.ts';
 import { heredocIn } from './heredoc.ts';
 import type { Refuse } from './invalid.ts';
 import { orRefuse } from './lex-error.ts';
-import { csvFields } from './mounts.ts';
+import { mountSources } from './mounts.ts';
 import { trimSpace } from './space.ts';
 
 type Check = (instruction: Instruction, refuse: Refuse) => void;
@@ -47,8 +47,8 @@ const arg: Check = (instruction, refuse) => {
 };
 
 const run: Check = ({ flags }, refuse) => {
+  mountSources(flags, refuse);
   for (const { name, value } of flags) {
-    if (name === 'mount') csvFields(value ?? '', refuse);
     if (name === 'network' && !/^(?:default|none|host)$/.test(value ?? '')) {
       refuse(`invalid network mode ${value}`);
     }

@@ -51,10 +51,10 @@ export function classicBuild(dockerfile: Dockerfile, options: ImageUsesOptions):
     'classic',
   );
   const last = targetOf(stages, options.target, refuseAtLine(0));
-  const before: Stage[] = [];
+  const before = new Map<string, Stage>();
   const built = stages.slice(0, last + 1).map((stage) => {
     const refuse = refuseAtLine(stage.from.line);
-    if (stage.name !== undefined && before.some(({ name }) => name === stage.name)) {
+    if (stage.name !== undefined && before.has(stage.name)) {
       refuse(`${stage.name} stage name already used`);
     }
     const written = stage.from.args[0] ?? '';
@@ -67,7 +67,7 @@ export function classicBuild(dockerfile: Dockerfile, options: ImageUsesOptions):
       readTrigger(trigger, stage.from.line, { file, grammar: 'classic', heredocs: 'spaced' }),
     );
     const copied = (instruction: Instruction, line: number): readonly ImageUse[] =>
-      copiedFrom(instruction, line, before, refuseAtLine(line));
+      copiedFrom(instruction, line, { before, index: stage.index }, refuseAtLine(line));
     const result: ClassicStage = {
       stage,
       base,
@@ -77,7 +77,7 @@ export function classicBuild(dockerfile: Dockerfile, options: ImageUsesOptions):
       ),
       triggered: triggers.flatMap((trigger) => copied(trigger, stage.from.line)),
     };
-    before.push(stage);
+    if (stage.name !== undefined) before.set(stage.name, stage);
     return result;
   });
   return { file, args, stages: built };
@@ -93,39 +93,42 @@ function baseOf(
   text: string,
   line: number,
   platform: string | undefined,
-  before: readonly Stage[],
+  before: ReadonlyMap<string, Stage>,
   refuse: Refuse,
 ): ClassicStage['base'] {
-  const stage = before.find(({ name }) => name === text.toLowerCase());
-  if (stage?.name !== undefined) return { name: stage.name };
-  if (text === 'scratch') return { name: text };
+  const name = text.toLowerCase();
+  if (before.has(name)) return { name };
+  if (text === 'scratch') return { name };
   const use = { text: imageText(text, refuse), line, by: 'FROM' as const, triggers: true };
   return platform === undefined ? use : { ...use, platform };
 }
 
 function triggersOf(
   base: ClassicStage['base'],
-  before: readonly Stage[],
+  before: ReadonlyMap<string, Stage>,
   options: ImageUsesOptions,
 ): readonly string[] {
   if ('by' in base) return options.triggersOf.get(base.text) ?? [];
-  const stage = before.find(({ name }) => name === base.name);
-  return stage?.commands.filter(({ keyword }) => keyword === 'ONBUILD').map(triggerText) ?? [];
+  return (
+    before
+      .get(base.name)
+      ?.commands.filter(({ keyword }) => keyword === 'ONBUILD')
+      .map(triggerText) ?? []
+  );
 }
 
-/** The image an instruction copies from, if it does; `before` are the stages there are at that point. */
+/** The image an instruction of the stage of this index copies from, if it does. */
 function copiedFrom(
   instruction: Instruction,
   line: number,
-  before: readonly Stage[],
+  { before, index }: { readonly before: ReadonlyMap<string, Stage>; readonly index: number },
   refuse: Refuse,
 ): readonly ImageUse[] {
   const from = instruction.keyword === 'COPY' ? flagValue(instruction, 'from') : undefined;
-  if (from === undefined || before.some(({ name }) => name === from.toLowerCase())) return [];
+  if (from === undefined || before.has(from.toLowerCase())) return [];
   const number = stageNumber(from);
   if (!Number.isNaN(number)) {
-    if (number < 0 || number >= before.length)
-      refuse(`invalid from flag value ${from}: no stage before this one`);
+    if (number < 0 || number >= index) refuse(`invalid from flag value ${from}: no stage before this one`);
     return [];
   }
   if (from === 'scratch') refuse('COPY --from=scratch: the classic builder has no such image');

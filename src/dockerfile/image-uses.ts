@@ -5,6 +5,7 @@
  *
  * Where builders read a file in two ways, both readings are resolved. What neither can go on with is refused.
  */
+import { equal } from 'node:assert/strict';
 import { hasCode, type UsageError } from '../lib/errors.ts';
 import type { BuilderReading } from './build-arguments.ts';
 import { buildkitUses } from './buildkit-uses.ts';
@@ -13,12 +14,14 @@ import type { Dockerfile } from './dockerfile.ts';
 import type { ImageUse, ImageUsesOptions } from './image-use.ts';
 import { refuseAt } from './invalid.ts';
 import { isContext } from './reference-text.ts';
+import { trimSpace } from './space.ts';
 
 /**
  * The images a build needs, in the order of the file, the front end first.
  * @throws UsageError DOCKERFILE_INVALID naming file, line and reason.
  */
 export function imageUses(dockerfile: Dockerfile, options: ImageUsesOptions): readonly ImageUse[] {
+  equal(dockerfile.grammar, options.grammar, 'a file is built as it was parsed');
   if (options.grammar === 'classic') return distinct(classicUses(classicBuild(dockerfile, options)));
   const frontEnd = frontEndUses(dockerfile, options);
   if (dockerfile.instructions.length === 0) return frontEnd;
@@ -46,7 +49,9 @@ function bothReadings(dockerfile: Dockerfile, options: ImageUsesOptions): readon
 function frontEndUses(dockerfile: Dockerfile, options: ImageUsesOptions): readonly ImageUse[] {
   const argument = options.buildArgs.get('BUILDKIT_SYNTAX');
   const named =
-    argument === undefined ? dockerfile.syntax : { value: argument.trim().split(' ', 1)[0] ?? '', line: 0 };
+    argument === undefined
+      ? dockerfile.syntax
+      : { value: trimSpace(argument).split(' ', 1)[0] ?? '', line: 0 };
   if (named === undefined) return [];
   const { value, line } = named;
   if (value === '') {

@@ -3,7 +3,7 @@ import type { Instruction } from './dockerfile.ts';
 import type { Refuse } from './invalid.ts';
 
 /** One record of comma-separated values: a field in double quotes may hold commas, and quotes doubled. */
-export function csvFields(record: string, refuse: Refuse): readonly string[] {
+function csvFields(record: string, refuse: Refuse): readonly string[] {
   if (record === '') return refuse('an empty --mount');
   const fields: string[] = [];
   let at = 0;
@@ -39,18 +39,21 @@ function quotedField(record: string, start: number, refuse: Refuse): Field {
 }
 
 /** What the mounts of a RUN take from: a stage or an image each; undefined for a mount without `from`. */
-export function mountSources(instruction: Instruction, refuse: Refuse): readonly (string | undefined)[] {
-  return instruction.flags
-    .filter(({ name }) => name === 'mount')
-    .map(({ value }) => {
-      const fields = csvFields(value ?? '', refuse).map((field) => {
-        const equals = field.indexOf('=');
-        return equals < 0
-          ? [field.toLowerCase(), undefined]
-          : [field.slice(0, equals).toLowerCase(), field.slice(equals + 1)];
-      });
-      // The last one counts; an empty one is none.
-      const from = fields.findLast(([key, given]) => key === 'from' && given !== undefined)?.[1];
-      return from === '' ? undefined : from;
-    });
+export function mountSources(flags: Instruction['flags'], refuse: Refuse): readonly (string | undefined)[] {
+  return flags.flatMap(({ name, value }) => (name === 'mount' ? [mountSource(value ?? '', refuse)] : []));
+}
+
+function mountSource(mount: string, refuse: Refuse): string | undefined {
+  const sources = csvFields(mount, refuse).flatMap((field) => {
+    const equals = field.indexOf('=');
+    return equals >= 0 && field.slice(0, equals).toLowerCase() === 'from' ? [field.slice(equals + 1)] : [];
+  });
+  if (sources.some((source) => /\$./.test(source))) {
+    refuse(
+      "the 'from' of a --mount doesn't support variable expansion: name a stage with FROM, and take from that",
+    );
+  }
+  // The last one counts; an empty one is none.
+  const last = sources.at(-1);
+  return last === '' ? undefined : last;
 }

@@ -5,8 +5,9 @@
  * ASCII, whatever two versions of BuildKit read in two ways. For BuildKit this is how references are found, and the
  * source policy denies what was not found; for the classic builder what was parsed is what is sent.
  */
-import { hasCode } from '../lib/errors.ts';
 import type { Dockerfile, Grammar, Instruction } from './dockerfile.ts';
+import type { HeredocReading } from './heredoc.ts';
+import { byEitherReading } from './heredoc-readings.ts';
 import { refuseAt } from './invalid.ts';
 import { LineReader } from './logical-lines.ts';
 import { type Reading, readInstruction } from './read-instruction.ts';
@@ -26,25 +27,11 @@ export function parseDockerfile(bytes: Uint8Array, grammar: Grammar, file: strin
   if (grammar === 'classic' && /\r(?!\n)/.test(text)) {
     refuseAt(file, 0)('a carriage return that ends no line');
   }
-  return { file, grammar, ...named, ...readAll(lines, { file, grammar, heredocs: 'adjacent' }) };
+  const read = (heredocs: HeredocReading): Parsed => readOnce(lines, { file, grammar, heredocs });
+  return { file, grammar, ...named, ...(grammar === 'classic' ? read('spaced') : byEitherReading(read)) };
 }
 
 type Parsed = Pick<Dockerfile, 'escape' | 'instructions'>;
-
-/** By the reading of BuildKit 0.13; where that finds no Dockerfile, by that of later ones. */
-function readAll(lines: readonly string[], reading: Reading): Parsed {
-  try {
-    return readOnce(lines, reading);
-  } catch (error) {
-    if (!hasCode(error, 'DOCKERFILE_INVALID') || reading.grammar === 'classic') throw error;
-    try {
-      return readOnce(lines, { ...reading, heredocs: 'spaced' });
-    } catch (other) {
-      if (!hasCode(other, 'DOCKERFILE_INVALID')) throw other;
-      throw error;
-    }
-  }
-}
 
 function readOnce(lines: readonly string[], reading: Reading): Parsed {
   const reader = new LineReader(reading.file, lines);

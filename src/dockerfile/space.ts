@@ -12,6 +12,11 @@ export function isSpace(char: string): boolean {
   return ONE.test(char);
 }
 
+/** White space where the builders look at bytes and not at characters: that of ASCII. */
+export function isAsciiSpace(char: string): boolean {
+  return /^[\t\n\v\f\r ]$/.test(char);
+}
+
 /** Without white space at the front. */
 export function trimLeft(text: string): string {
   return text.replace(LEADING, '');

@@ -1,5 +1,5 @@
 /** A line's first word, the flags behind it, and the rest. */
-import { BLANKS, trimSpace } from './space.ts';
+import { BLANKS, isAsciiSpace, trimSpace } from './space.ts';
 
 export interface Command {
   readonly keyword: string;
@@ -22,10 +22,6 @@ export function splitCommand(line: string, flagEscape: string): Command {
   return { keyword: trimmed.slice(0, blanks.index), flags, rest: trimSpace(behind.slice(at)) };
 }
 
-function isBlank(char: string): boolean {
-  return /^[\t\n\v\f\r ]$/.test(char);
-}
-
 /** The flags at the front of a text, and where what follows them begins. */
 function readFlags(
   text: string,
@@ -34,7 +30,7 @@ function readFlags(
   const flags: string[] = [];
   let at = 0;
   for (;;) {
-    while (at < text.length && isBlank(text.charAt(at))) at += 1;
+    while (at < text.length && isAsciiSpace(text.charAt(at))) at += 1;
     if (!text.startsWith('--', at)) return { flags, at };
     const word = readWord(text, at, escapeToken);
     at = word.end;
@@ -53,7 +49,7 @@ function readWord(
   let at = start;
   for (; at < text.length; at += 1) {
     const char = text.charAt(at);
-    if (quote === '' && isBlank(char)) break;
+    if (quote === '' && isAsciiSpace(char)) break;
     if (quote === '' ? char === "'" || char === '"' : char === quote) {
       quote = quote === '' ? char : '';
     } else if (char === escapeToken) {

@@ -15,7 +15,7 @@ import { anyReference } from './arbitraries.ts';
 import { type Answer, ask, buildOracle } from './go-oracle.ts';
 import { OFFERS, PLATFORM_TEXTS, SINGLE_NAMES } from './platform-texts.ts';
 
-const oracle = buildOracle();
+const oracle = await buildOracle();
 const skip = 'missing' in oracle;
 const program = 'program' in oracle ? oracle.program : '';
 const title = skip ? `beside docker's parsers [skipped: needs ${oracle.missing}]` : "beside docker's parsers";
