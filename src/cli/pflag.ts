@@ -43,7 +43,7 @@ export interface FlagValues {
   readonly positionalsAt: number;
   /** Index of each positional. */
   readonly indices: readonly number[];
-  /** Where one more flag could stand, read after all the others: before a `--`, else before the first positional. */
+  /** Where one more flag could stand, read after all the others: before a `--`, else where flags are read no more. */
   readonly flagsEndAt: number;
 }
 
@@ -92,8 +92,14 @@ class FlagReader {
       positionals: this.#positionals,
       positionalsAt: this.#positionalsAt ?? this.#args.length,
       indices: this.#indices,
-      flagsEndAt: this.#flagsEndAt ?? this.#positionalsAt ?? this.#args.length,
+      flagsEndAt: this.#flagsEndAt ?? this.#endOfFlags(),
     };
+  }
+
+  /** Without a `--`: flags are read to the end, or to the first positional. */
+  #endOfFlags(): number {
+    const end = this.#args.length;
+    return this.#table.interspersed ? end : (this.#positionalsAt ?? end);
   }
 
   #takePositional(arg: string, at: number): void {

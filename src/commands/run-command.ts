@@ -75,7 +75,6 @@ function createContext(call: Call): Context {
   };
 }
 
-const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
 const ANSWER_MS = 120_000;
 
 /** Docker with other arguments than this call's, for the same engine. */
@@ -89,13 +88,11 @@ function dockerCalls({ parsed, process }: Call, docker: Docker): DockerCalls {
   });
   return {
     ask: async (args, { env, stdin, timeoutMs = ANSWER_MS } = {}) => {
-      const { runChild } = await import('../lib/child.ts');
-      return await runChild({
-        file: docker.path,
+      const { askDocker } = await import('../engine/ask-docker.ts');
+      return await askDocker(docker, {
         args: [...globals, ...args],
         env: environment(env),
         timeoutMs,
-        maxOutputBytes: MAX_ANSWER_BYTES,
         ...(stdin === undefined ? {} : { stdin }),
       });
     },

@@ -16,7 +16,12 @@ import type { Terminal } from '../keys/terminal.ts';
 import type { Repository } from '../reference/reference.ts';
 import type { RegistryClient } from '../registry/client.ts';
 import { loadServerCertificates, registryCertificateFolders } from '../settings/certs.ts';
-import { type EngineEndpoint, type EngineFlags, resolveEngineEndpoint } from '../settings/contexts.ts';
+import {
+  contextName,
+  type EngineEndpoint,
+  type EngineFlags,
+  resolveEngineEndpoint,
+} from '../settings/contexts.ts';
 import { createHelperRunner } from '../settings/credential-helper.ts';
 import { type Credentials, credentialsFor, withAuthVariable } from '../settings/credentials.ts';
 import { configDirectory, type DockerConfig, loadDockerConfig } from '../settings/docker-config.ts';
@@ -76,6 +81,12 @@ export class Services {
       flags: engineFlags(parsed.globals),
     });
     return this.#endpoint;
+  }
+
+  /** Docker's context in force, 'default' included. @throws UsageError USAGE */
+  get contextName(): string {
+    const { env, parsed } = this.context;
+    return contextName({ env, config: this.config, flags: engineFlags(parsed.globals) });
   }
 
   engine(): Promise<Engine> {

@@ -21,3 +21,52 @@ export function cliMajorVersion({ status, stdout }: Answer): number | undefined 
 export function isBuildx({ status, stdout }: Answer): boolean {
   return status === 0 && /^github\.com\/docker\/buildx /.test(stdout.toString());
 }
+
+/** A builder as `docker buildx inspect` shows it, with what it says of its one node. */
+export interface BuilderShown {
+  readonly name: string;
+  /** `docker`, `docker-container`, `kubernetes`, `remote` */
+  readonly driver: string;
+  readonly nodes: number;
+  readonly endpoint: string;
+  readonly running: boolean;
+  /** Empty where it is not shown. */
+  readonly buildkit: string;
+  /** The first is what it builds for when nothing is said; empty where none is shown. */
+  readonly platforms: readonly string[];
+  /** `--driver-opt image=...`, the image that the builder itself is made of. */
+  readonly image: string | undefined;
+}
+
+/** Reads the answer; undefined for what is none. */
+export function parseBuilder(text: string): BuilderShown | undefined {
+  const [head = '', ...nodes] = text.split(/^Nodes:[ \t]*$/m);
+  const builder = fieldsOf(head);
+  const shown = (nodes[0] ?? '').split(/^(?=Name:)/m).filter((each) => /^Name:/.test(each));
+  const node = fieldsOf(shown[0] ?? '');
+  const name = builder.get('name');
+  const driver = builder.get('driver');
+  if (!name || !driver || nodes.length !== 1 || shown.length === 0) return undefined;
+  return {
+    name,
+    driver,
+    nodes: shown.length,
+    endpoint: node.get('endpoint') ?? '',
+    running: node.get('status') === 'running',
+    buildkit: node.get('buildkit version') ?? node.get('buildkit') ?? '',
+    platforms: (node.get('platforms') ?? '')
+      .split(',')
+      .map((platform) => platform.trim().replace(/\*$/, ''))
+      .filter((platform) => platform !== ''),
+    image: /(?:^|\s)image="([^"]*)"/.exec(node.get('driver options') ?? '')?.[1],
+  };
+}
+
+/** `Name:   value` lines, names in lower case; of two with one name the first. */
+function fieldsOf(text: string): ReadonlyMap<string, string> {
+  const fields = new Map<string, string>();
+  for (const [, name = '', value = ''] of text.matchAll(/^([A-Za-z][A-Za-z ]*):[ \t]*(.*)$/gm)) {
+    if (!fields.has(name.toLowerCase())) fields.set(name.toLowerCase(), value.trim());
+  }
+  return fields;
+}

@@ -51,6 +51,7 @@ export type UsageCode =
   | 'ARG_ENCODING'
   | 'TAG_RESERVED'
   | 'DOCKERFILE_INVALID'
+  | 'BUILD_CONTEXT_INVALID' // what a build is to be made of cannot be read, or can be read in two ways
   | 'NOT_YET_ENFORCED'
   | 'CANNOT_BE_ENFORCED';
 
@@ -105,6 +106,7 @@ export type TrustCode =
   | 'TARGET_MEDIA_TYPE'
   | 'TARGET_MISMATCH' // the manifest served differs from length, hash or media type that were signed
   | 'IMAGE_UNVERIFIED' // an image of this engine that nobody vouched for
+  | 'BUILD_MATERIAL' // a build took what nobody decided on
   | 'LOCAL_BASE' // a builder that does not see what the engine holds
   | 'FIRST_USE_REFUSED'
   | 'FIRST_USE_DECLINED'

@@ -40,6 +40,8 @@ export const ENVIRONMENT_VARIABLES = {
   DOCKER_CERT_PATH: 'folder of ca.pem, cert.pem, key.pem for the engine',
   DOCKER_API_VERSION: "version of the engine's API",
   DOCKER_DEFAULT_PLATFORM: 'platform when --platform is not given',
+  BUILDX_BUILDER: 'the builder, when --builder is not given',
+  EXPERIMENTAL_BUILDKIT_SOURCE_POLICY: "a source policy of one's own, merged into that of a build",
   DOCKER_BUILDKIT: 'a false value builds with the classic builder',
   // the system's
   HOME: 'home folder',
@@ -109,6 +111,8 @@ export interface Environment {
   readonly dockerApiVersion: string | undefined;
   readonly dockerDefaultPlatform: string | undefined;
   readonly dockerBuildkit: string | undefined;
+  readonly buildxBuilder: string | undefined;
+  readonly sourcePolicyFile: string | undefined;
   readonly home: string | undefined;
   readonly programData: string | undefined;
   readonly path: string | undefined;
@@ -175,6 +179,8 @@ function readDocker(get: Get) {
     dockerApiVersion: get('DOCKER_API_VERSION'),
     dockerDefaultPlatform: get('DOCKER_DEFAULT_PLATFORM'),
     dockerBuildkit: get('DOCKER_BUILDKIT'),
+    buildxBuilder: get('BUILDX_BUILDER'),
+    sourcePolicyFile: get('EXPERIMENTAL_BUILDKIT_SOURCE_POLICY'),
   };
 }
 
