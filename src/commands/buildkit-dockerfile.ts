@@ -102,6 +102,7 @@ async function inRepository(
   const checkout = await fetchGit(hasRef ? address : { ...address, ref: 'HEAD' }, {
     temporaryFolder: folderFor(context),
     environment: helperEnvironment(context.rawEnvironment),
+    allowedProtocols: context.env.gitAllowProtocol,
     signal: context.signal,
   });
   try {

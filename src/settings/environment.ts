@@ -43,6 +43,7 @@ export const ENVIRONMENT_VARIABLES = {
   BUILDX_BUILDER: 'the builder, when --builder is not given',
   EXPERIMENTAL_BUILDKIT_SOURCE_POLICY: "a source policy of one's own, merged into that of a build",
   DOCKER_BUILDKIT: 'a false value builds with the classic builder',
+  GIT_ALLOW_PROTOCOL: 'protocols that git may fetch a build context by',
   // the system's
   HOME: 'home folder',
   USERPROFILE: 'home folder on Windows',
@@ -112,6 +113,7 @@ export interface Environment {
   readonly dockerDefaultPlatform: string | undefined;
   readonly dockerBuildkit: string | undefined;
   readonly buildxBuilder: string | undefined;
+  readonly gitAllowProtocol: string | undefined;
   readonly sourcePolicyFile: string | undefined;
   readonly home: string | undefined;
   readonly programData: string | undefined;
@@ -180,6 +182,7 @@ function readDocker(get: Get) {
     dockerDefaultPlatform: get('DOCKER_DEFAULT_PLATFORM'),
     dockerBuildkit: get('DOCKER_BUILDKIT'),
     buildxBuilder: get('BUILDX_BUILDER'),
+    gitAllowProtocol: get('GIT_ALLOW_PROTOCOL'),
     sourcePolicyFile: get('EXPERIMENTAL_BUILDKIT_SOURCE_POLICY'),
   };
 }

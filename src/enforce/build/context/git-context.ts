@@ -13,6 +13,8 @@ import { writeFailure } from '../../../lib/fs-error.ts';
 export interface GitOptions {
   readonly temporaryFolder: string;
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** GIT_ALLOW_PROTOCOL, as the user has it. */
+  readonly allowedProtocols?: string | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -107,7 +109,7 @@ async function runGit(root: string, args: readonly string[], options: GitOptions
       file: 'git',
       args: ['-c', 'protocol.file.allow=never', '-c', 'protocol.ext.allow=never', ...args],
       cwd: root,
-      env: { ...environment, GIT_PROTOCOL_FROM_USER: '0', GIT_ALLOW_PROTOCOL: protocolsFor(environment) },
+      env: { ...environment, GIT_PROTOCOL_FROM_USER: '0', GIT_ALLOW_PROTOCOL: protocolsFor(options) },
       timeoutMs: TIMEOUT_MS,
       maxOutputBytes: MOST_OUTPUT_BYTES,
       signal,
@@ -121,8 +123,8 @@ async function runGit(root: string, args: readonly string[], options: GitOptions
 }
 
 /** Those that the user has forbidden to git stay forbidden. */
-function protocolsFor(environment: GitOptions['environment']): string {
-  const own = environment.GIT_ALLOW_PROTOCOL?.split(':') ?? PROTOCOLS;
+function protocolsFor({ allowedProtocols }: GitOptions): string {
+  const own = allowedProtocols?.split(':') ?? PROTOCOLS;
   return PROTOCOLS.filter((each) => own.includes(each)).join(':');
 }
 
