@@ -1,8 +1,12 @@
-/** The smallest tar archive writer (ustar, regular files), the same bytes for the same content. */
+/** The smallest tar archive writer (ustar), the same bytes for the same content. */
 export interface TarFile {
   readonly path: string;
   readonly bytes: Uint8Array;
   readonly mode?: number;
+  /** Type flag of the header; a regular file where none is given. */
+  readonly type?: '0' | '1' | '2' | '5' | 'x' | 'g';
+  /** What a hard (1) or symbolic (2) link stands for. */
+  readonly link?: string;
 }
 
 const BLOCK = 512;
@@ -25,7 +29,8 @@ function header(file: TarFile): Buffer {
   octal(0, 116, 8);
   octal(file.bytes.length, 124, 12);
   octal(0, 136, 12);
-  block.write('        0', 148, 'latin1'); // checksum as spaces while it is computed; type 0: a file
+  block.write(`        ${file.type ?? '0'}`, 148, 'latin1'); // checksum as spaces while it is computed
+  block.write(file.link ?? '', 157, 100, 'utf8');
   block.write('ustar\x0000', 257, 'latin1');
   const sum = block.reduce((total, byte) => total + byte, 0);
   block.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');

@@ -39,8 +39,11 @@ export function route({ parsed, contentTrust, aliases }: RouteOptions): Route {
   const buildLike = path[0] === 'builder' || path.at(-1) === 'build';
   const found = classify(buildLike ? applyAlias(path, aliases()) : path, parsed.rest);
   if (found.class === 'pass') return { kind: 'untouched' };
-  if (found.class === 'unknown') return { kind: 'warned', line: unknownLine(path) };
-  if (!contentTrustEnabled(contentTrust, parsed.contentTrust)) return { kind: 'plain' };
+  const isOn = contentTrustEnabled(contentTrust, parsed.contentTrust);
+  // With trust off nothing is checked, so there is nothing to warn of.
+  if (found.class === 'unknown')
+    return isOn ? { kind: 'warned', line: unknownLine(path) } : { kind: 'untouched' };
+  if (!isOn) return { kind: 'plain' };
   return own(found, path);
 }
 

@@ -129,6 +129,12 @@ describe('trust off', () => {
     expect(routeOf('trust inspect x', '0')).toEqual({ kind: 'own', command: 'trust inspect' });
   });
 
+  test('a command nobody knows runs without the warning that it is not checked: nothing is', () => {
+    expect(routeOf('frobnicate x', '0')).toEqual({ kind: 'untouched' });
+    expect(routeOf('system frobnicate', 'false')).toEqual({ kind: 'untouched' });
+    expect(routeOf('frobnicate x', 'no')).toMatchObject({ kind: 'warned' });
+  });
+
   test('what brings no image in stays untouched', () => {
     expect(routeOf('ps', '0')).toEqual({ kind: 'untouched' });
   });

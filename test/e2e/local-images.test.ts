@@ -236,6 +236,23 @@ describe('dtrust start', () => {
     expect(stage.registry.requests()).toEqual([]);
   });
 
+  test('prints the containers as they were typed, as docker does, and what else docker says as it is', async () => {
+    pulledByDocker(good);
+    const first = container('a', good, `${name}:1.0`);
+    container('b', good, `${name}:1.0`);
+    const short = containerId('b').slice(0, 12);
+    const says = (text: string, args: readonly string[]) =>
+      machine.run(args, { FAKE_DOCKER_SAYS: text, FAKE_DOCKER_EXIT: '3' });
+    const both = `${containerId('a')}\nanother line\n${containerId('b')}\n${containerId('a')}`;
+    for (const command of ['start', 'restart']) {
+      const run = await says(both, [command, first, short, first]);
+      expect(run).toMatchObject({ status: 3, stdout: `${first}\nanother line\n${short}\n${first}\n` });
+    }
+    // Attached, what is printed is the container's own.
+    const attached = await says(containerId('a'), ['start', '-a', first]);
+    expect(attached).toMatchObject({ status: 3, stdout: `${containerId('a')}\n` });
+  });
+
   test('starts what was made of a digest under enforcement', async () => {
     const digest = `${stage.name('acme/strange')}@${strange.digest}`;
     await machine.succeed(['create', '-q', digest]);
