@@ -112,8 +112,9 @@ class Graph {
     const isReplaced = stage.name !== undefined && isContext(stage.name, this.#options.namedContexts);
     const base = byName.get(text);
     const copied = stage.commands.map((command) => this.#sourcesOf(command, command.line));
+    const withWritten: Refuse = (reason) => refuse(written === text ? reason : `FROM ${written}: ${reason}`);
     const image =
-      base !== undefined || isReplaced ? [] : this.#imageOf(text, 'FROM', from.line, refuse, platform);
+      base !== undefined || isReplaced ? [] : this.#imageOf(text, 'FROM', from.line, withWritten, platform);
     return {
       stage,
       text,

@@ -10,8 +10,8 @@ export type Glob = readonly Part[];
 
 // Place by place and part by part: what is longer than this in a Dockerfile is not meant to be read.
 const MAX_PATTERN = 256;
-const MAX_VALUE = 4096;
-const MAX_SEARCH = 2 ** 24;
+const MAX_VALUE = 1024;
+const MAX_SEARCH = 2 ** 18;
 
 /**
  * A pattern as written, its escapes kept.

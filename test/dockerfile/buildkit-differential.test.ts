@@ -57,7 +57,7 @@ function askBuilds(
   );
 }
 
-describe.skipIf(missing !== undefined)(`issue 4.5: beside BuildKit's own parser${needs}`, () => {
+describe.skipIf(missing !== undefined)(`beside BuildKit's own parser${needs}`, () => {
   const answers =
     missing === undefined
       ? askDockerfiles(

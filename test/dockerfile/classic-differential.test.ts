@@ -66,7 +66,7 @@ const triggersIn = (instructions: readonly (Instruction | OracleInstruction)[]):
     .filter(({ keyword }) => keyword.toUpperCase() === 'ONBUILD')
     .map(({ original }) => original.replace(/[\s\u0085]+$/, '').replace(/^[\s\u0085]+/, ''));
 
-describe.skipIf(programs.length < 2)(`issue 4.6: beside the classic builder's own parser${needs}`, () => {
+describe.skipIf(programs.length < 2)(`beside the classic builder's own parser${needs}`, () => {
   test('any text is read alike, or refused', async () => {
     const answers = await askDockerfiles(
       programs[0] ?? '',
