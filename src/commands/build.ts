@@ -3,7 +3,7 @@
  * builds on it with images that were decided on and no others.
  */
 import assert from 'node:assert';
-import { asksEngineForBuilder, chooseBuilder } from '../enforce/build/choose-builder.ts';
+import { asksEngineForBuilder, chooseBuilder, whyClassic } from '../enforce/build/choose-builder.ts';
 import { cliMajorVersion, isBuildx } from '../engine/buildx.ts';
 import { type BuildOptions, parseBuild } from './build-options.ts';
 import type { Context, Outcome } from './context.ts';
@@ -18,9 +18,10 @@ export async function run(context: Context): Promise<Outcome> {
   const options = parseBuild(context);
   const services = new Services(context);
   try {
-    if ((await builderOf(services, options)) === 'classic') {
+    const { builder, cliMajor } = await builderOf(services, options);
+    if (builder === 'classic') {
       const { buildClassic } = await import('./build-classic.ts');
-      return await buildClassic(services, options);
+      return await buildClassic(services, options, whyClassic(cliMajor, context.env.dockerBuildkit));
     }
     const { buildWithBuildKit } = await import('./build-buildkit.ts');
     return await buildWithBuildKit(services, options);
@@ -31,13 +32,16 @@ export async function run(context: Context): Promise<Outcome> {
   }
 }
 
-async function builderOf(services: Services, { parsed }: BuildOptions): Promise<'classic' | 'buildx'> {
+async function builderOf(
+  services: Services,
+  { parsed }: BuildOptions,
+): Promise<{ readonly builder: 'classic' | 'buildx'; readonly cliMajor: number | undefined }> {
   const { docker, env, signal } = services.context;
   assert(docker !== undefined, 'docker is found before a command that ends in it');
   const [version, buildx] = await Promise.all([docker.ask(['--version']), docker.ask(['buildx', 'version'])]);
   const cliMajor = cliMajorVersion(version);
   const asksEngine = asksEngineForBuilder(cliMajor, env.dockerBuildkit);
-  return chooseBuilder({
+  const builder = chooseBuilder({
     path: parsed.path,
     dockerBuildkit: env.dockerBuildkit,
     aliased: services.config.aliases.get('builder') === 'buildx',
@@ -45,4 +49,5 @@ async function builderOf(services: Services, { parsed }: BuildOptions): Promise<
     hasBuildx: isBuildx(buildx),
     engineWantsBuildKit: asksEngine && (await (await services.engine()).ping({ signal })).wantsBuildKit,
   });
+  return { builder, cliMajor };
 }

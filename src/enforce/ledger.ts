@@ -93,12 +93,23 @@ export function isOwn({ why }: LedgerEntry): boolean {
  * @throws LocalStateError LEDGER_DAMAGED, MEMORY_NEWER, FILE_UNWRITABLE, DISK_FULL, LOCK_TIMEOUT
  */
 export async function recordImage(store: LedgerStore, entry: Omit<LedgerEntry, 'atMs'>): Promise<void> {
-  const isSame = (other: LedgerEntry) => isFor(other, entry.engine, entry.image) && other.why === entry.why;
-  const there = loadLedger(store).find(isSame);
-  if (there?.reference === entry.reference) return;
+  await recordImages(store, [entry]);
+}
+
+/** Adds entries in one go. @throws LocalStateError as `recordImage` */
+export async function recordImages(
+  store: LedgerStore,
+  added: readonly Omit<LedgerEntry, 'atMs'>[],
+): Promise<void> {
+  const isSame = (left: Omit<LedgerEntry, 'atMs'>) => (right: Omit<LedgerEntry, 'atMs'>) =>
+    isFor(right, left.engine, left.image) && right.why === left.why;
+  const there = loadLedger(store);
+  const missing = added.filter((entry) => there.find(isSame(entry))?.reference !== entry.reference);
+  if (missing.length === 0) return;
+  const atMs = Math.max(0, store.clock.now());
   await change(store, (entries) => [
-    ...entries.filter((each) => !isSame(each)),
-    { ...entry, atMs: Math.max(0, store.clock.now()) },
+    ...entries.filter((each) => !missing.some(isSame(each))),
+    ...missing.map((entry) => ({ ...entry, atMs })),
   ]);
 }
 
@@ -117,7 +128,7 @@ export async function forgetImage(store: LedgerStore, engine: string, image: Dig
 }
 
 /** Whether the entry is for this image on this engine. */
-export function isFor(entry: LedgerEntry, engine: string, image: Digest): boolean {
+export function isFor(entry: Omit<LedgerEntry, 'atMs'>, engine: string, image: Digest): boolean {
   // An engine without an ID is nobody's: two of them would share their entries.
   return engine !== '' && entry.engine === engine && entry.image === image;
 }

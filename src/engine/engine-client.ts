@@ -8,6 +8,8 @@ import type { Reference, Repository, Tag } from '../reference/reference.ts';
 import { isTag } from '../reference/reference.ts';
 import type { EngineEndpoint } from '../settings/contexts.ts';
 import { assertVersion, atLeastVersion, negotiateVersion } from './api-version.ts';
+import { type BuildRequest, startBuild } from './build.ts';
+import type { BuildMessage } from './build-messages.ts';
 import { describeEndpoint } from './endpoint-name.ts';
 import type {
   CallOptions,
@@ -19,6 +21,7 @@ import type {
 } from './engine.ts';
 import { engineError } from './engine-error.ts';
 import { type EngineInfo, parseInfo } from './engine-info.ts';
+import { type ImageParents, parseImageParents } from './image-parents.ts';
 import { type LocalContainer, parseLocalContainer } from './local-container.ts';
 import { type ImageStore, type LocalImage, parseLocalImage } from './local-image.ts';
 import { readMessages } from './messages.ts';
@@ -219,6 +222,25 @@ class DockerodeEngine implements Engine {
         throw error;
       }
     });
+  }
+
+  async imageParents({ signal }: CallOptions = {}): Promise<ImageParents> {
+    return await this.#call('listing its images', signal, async () => {
+      const query = { all: '1' };
+      return parseImageParents(await this.#dial({ path: '/images/json?', method: 'GET', query, signal }));
+    });
+  }
+
+  async *build(request: BuildRequest, options: CallOptions = {}): AsyncGenerator<BuildMessage, void> {
+    const { signal } = options;
+    const doing = 'building';
+    await this.ping(options);
+    try {
+      signal?.throwIfAborted();
+      yield* startBuild(await this.#docker(), request, signal);
+    } catch (error) {
+      throw engineError(error, { engine: this.description, doing, signal });
+    }
   }
 
   close(): void {

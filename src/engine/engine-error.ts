@@ -4,7 +4,7 @@
  * The engine's own words are kept (a registry may have put some of them there, so they are escaped); what it says
  * is never read for a decision, only status codes and Node's error codes are.
  */
-import { EngineError } from '../lib/errors.ts';
+import { DtrustError, EngineError } from '../lib/errors.ts';
 import { escapeText } from '../lib/escape.ts';
 
 /** What was asked of which engine, for messages. */
@@ -36,12 +36,12 @@ const REFUSED = new Set(['EACCES', 'EPERM']);
 const TLS = /^(CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|ERR_TLS_|ERR_SSL_|HOSTNAME_|INVALID_CA|EPROTO)/;
 
 /**
- * The EngineError for a failed call; an EngineError stays what it is, and a call that was aborted rejects with
+ * The EngineError for a failed call; an error of dtrust's own stays what it is, and a call that was aborted rejects with
  * the signal's own reason.
  */
 export function engineError(error: unknown, asked: Asked): unknown {
   if (asked.signal?.aborted === true) return asked.signal.reason;
-  if (error instanceof EngineError || !(error instanceof Error)) return error;
+  if (error instanceof DtrustError || !(error instanceof Error)) return error;
   const status = numberMember(error, 'statusCode');
   if (status !== undefined) return answeredError(error, status, asked);
   const code = textMember(error, 'code') ?? '';

@@ -8,7 +8,10 @@
 import type { Admission } from '../reference/admission.ts';
 import type { Platform } from '../reference/platform.ts';
 import type { Reference, Repository, Tag } from '../reference/reference.ts';
+import type { BuildRequest } from './build.ts';
+import type { BuildMessage } from './build-messages.ts';
 import type { EngineInfo } from './engine-info.ts';
+import type { ImageParents } from './image-parents.ts';
 import type { LocalContainer } from './local-container.ts';
 import type { LocalImage } from './local-image.ts';
 import type { Progress } from './progress.ts';
@@ -72,6 +75,10 @@ export interface Engine {
    * @throws EngineError ENGINE_ERROR, for an absent image too: the engine says that in its stream
    */
   push(reference: Pick<Reference, 'repository' | 'tag'>, options?: PushOptions): Promise<PushResult>;
+  /** Every image with the one it was built upon. */
+  imageParents(options?: CallOptions): Promise<ImageParents>;
+  /** Builds with the classic builder; a build that fails ends with a message that says so. */
+  build(request: BuildRequest, options?: CallOptions): AsyncGenerator<BuildMessage, void>;
   /** Removes a name, and the image when it was the last one. False when there was no such name. */
   removeImage(name: string, options?: RemoveOptions): Promise<boolean>;
   /** Ends all connections; idle ones never keep the process alive anyway. */

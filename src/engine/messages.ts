@@ -36,6 +36,22 @@ const MAX_LINE_LENGTH = 4 * 1024 * 1024;
 export async function* readMessages(
   stream: AsyncIterable<Uint8Array | string>,
 ): AsyncGenerator<EngineMessage, void> {
+  for await (const value of readObjects(stream)) {
+    const error = errorText(value);
+    if (error !== undefined) {
+      throw new EngineError({ code: 'ENGINE_ERROR', message: escapeEngineText(error) });
+    }
+    yield readMessage(value);
+  }
+}
+
+/**
+ * The objects of such a stream as they are.
+ * @throws EngineError ENGINE_BROKEN
+ */
+export async function* readObjects(
+  stream: AsyncIterable<Uint8Array | string>,
+): AsyncGenerator<Readonly<Record<string, unknown>>, void> {
   const decoder = new TextDecoder();
   let pending = '';
   for await (const chunk of stream) {
@@ -43,22 +59,16 @@ export async function* readMessages(
     const lines = pending.split('\n');
     pending = lines.pop() ?? '';
     for (const line of lines) {
-      const message = parseLine(line);
-      if (message !== undefined) yield message;
+      if (line.trim() !== '') yield parseObject(line);
     }
     if (pending.length > MAX_LINE_LENGTH) throw broken('a line without end');
   }
-  const last = parseLine(pending + decoder.decode());
-  if (last !== undefined) yield last;
+  const last = pending + decoder.decode();
+  if (last.trim() !== '') yield parseObject(last);
 }
 
-function parseLine(line: string): EngineMessage | undefined {
-  if (line.trim() === '') return undefined;
-  const value = parseObject(line);
-  const error = errorText(value);
-  if (error !== undefined) {
-    throw new EngineError({ code: 'ENGINE_ERROR', message: escapeEngineText(error) });
-  }
+/** What the display and the push result rely on. */
+export function readMessage(value: Readonly<Record<string, unknown>>): EngineMessage {
   const progress = parseProgress(value.progressDetail);
   return {
     ...(typeof value.id === 'string' && value.id !== '' ? { id: value.id } : {}),

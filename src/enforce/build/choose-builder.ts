@@ -53,6 +53,15 @@ export function asksEngineForBuilder(
   return (cliMajor ?? 0) < FORWARDS_TO_BUILDX && dockerBuildkit === undefined;
 }
 
+/** Why docker builds with the classic builder, where it says so first: 23 and later do. */
+export function whyClassic(
+  cliMajor: number | undefined,
+  dockerBuildkit: string | undefined,
+): 'disabled' | 'missing' | undefined {
+  if ((cliMajor ?? 0) < FORWARDS_TO_BUILDX) return undefined;
+  return dockerBuildkit === undefined ? 'missing' : 'disabled';
+}
+
 function chooseForOldClient(facts: BuilderFacts, wish: boolean | undefined): 'classic' | 'buildx' {
   if (facts.aliased) return needBuildx(facts);
   if (!(wish ?? facts.engineWantsBuildKit)) return 'classic';
