@@ -109,9 +109,9 @@ async function send(services: Services, options: BuildOptions, ready: Ready): Pr
     output.failed(failed.message);
     return failed.code;
   }
-  output.done();
   const image = stages.at(-1);
   if (image === undefined) throw noImage();
+  output.done(image);
   writeImageId(options, image);
   for (const base of bases.tagged) await nameBase(services, base);
   return 0;

@@ -64,7 +64,7 @@ export async function classicBases(
   const text = serialiseForClassic(dockerfile, all, (use) => pinnedText(bases, use));
   return {
     text,
-    ids: await fetchMissing(services, bases, options.quiet),
+    ids: await fetchMissing(services, onceEach(bases), options.quiet),
     admissions: bases.map(({ admission }) => admission),
     fromScratch: classicBuild(dockerfile, all).stages.some(
       ({ base }) => !('by' in base) && base.name === 'scratch',
@@ -73,7 +73,7 @@ export async function classicBases(
       services,
       admitted.filter(({ by }) => by === CACHE),
     ),
-    tagged: bases.filter(
+    tagged: onceEach(bases).filter(
       ({ admission, reference }) => admission.why === 'verified' && reference?.tag !== undefined,
     ),
   };
@@ -96,6 +96,13 @@ function pinnedText(bases: readonly AdmittedBase[], use: ImageUse): string {
  */
 function pinnedName(admission: Admission): string {
   return admission.fetch.kind === 'imageId' ? digestHex(admission.fetch.id) : localName(admission);
+}
+
+/** One of those that name the same bytes for the same platform under the same name. */
+function onceEach(bases: readonly AdmittedBase[]): readonly AdmittedBase[] {
+  const key = ({ admission, reference }: AdmittedBase) =>
+    JSON.stringify([localName(admission), admission.platform, reference?.canonical]);
+  return [...new Map(bases.map((base) => [key(base), base])).values()];
 }
 
 /** By digest, one after the other: they share the display. The IDs are those that the engine has for them. */

@@ -3,6 +3,7 @@
 import type { BuildMessage } from '../engine/build-messages.ts';
 import { renderSize } from '../engine/human-size.ts';
 import { createProgress, type Progress } from '../engine/progress.ts';
+import type { Digest } from '../reference/digest.ts';
 import type { Context } from './context.ts';
 
 const SENDING = 'Sending build context to Docker daemon';
@@ -80,7 +81,7 @@ export class ClassicOutput {
     this.#context.err(`${message}\n`);
   }
 
-  done(): void {
-    if (this.#quiet) this.#context.out(this.#kept);
+  done(image: Digest): void {
+    if (this.#quiet) this.#context.out(`${image}\n`);
   }
 }

@@ -12,7 +12,7 @@ import { parseDockerfile } from './parse.ts';
 import { trimSpace } from './space.ts';
 import { splitCommand } from './split-command.ts';
 
-/** Gives the text to pull a use by: `NAME@sha256:...`, or the full ID of an image the engine has. */
+/** Gives the text to pull a use by: `NAME@sha256:...`, or the full ID of an image the engine has, its digits alone. */
 export type Pinned = (use: ImageUse) => string;
 
 /**
@@ -60,7 +60,7 @@ function stageLines(stage: ClassicStage, file: string, pinned: Pinned): readonly
 function pin(use: ImageUse, pinned: Pinned): string {
   const text = pinned(use);
   ok(
-    /^(?:[A-Za-z0-9[][A-Za-z0-9.:/_[\]-]*@)?sha256:[0-9a-f]{64}$/.test(text),
+    /^(?:[A-Za-z0-9[][A-Za-z0-9.:/_[\]-]*@sha256:)?[0-9a-f]{64}$/.test(text),
     'an image of a build is pinned',
   );
   return text;

@@ -2,7 +2,8 @@
  * What the classic builder is asked, from the flags of `docker build`: names, values and defaults as docker's command
  * line sends them (compared with it in test/engine/build-query.test.ts).
  *
- * The Dockerfile's name, `pull` and `nocache` are the caller's: they hang on decisions.
+ * The Dockerfile's name and `nocache` are the caller's: they hang on decisions. `pull` is never asked for, since what a
+ * digest names is what it is; nor `q`, with which the engine names no images beside its output.
  */
 import { isIP } from 'node:net';
 import { type FlagMap, flagOn, flagValue } from '../cli/argv.ts';
@@ -63,7 +64,6 @@ export function buildQuery(options: QueryOptions): BuildQuery {
     t: nonEmpty(flags.get('tag')),
     securityopt: nonEmpty(flags.get('security-opt')),
     extrahosts: nonEmpty(read.each('add-host', extraHost)),
-    q: flagOn(flags, 'quiet') ? '1' : undefined,
     forcerm: flagOn(flags, 'force-rm') ? '1' : undefined,
     squash: flagOn(flags, 'squash') ? '1' : undefined,
     isolation: isolation.toLowerCase() === 'default' ? undefined : isolation || undefined,

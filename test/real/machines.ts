@@ -84,10 +84,11 @@ export class Machine {
   readonly config: string;
   /** Everything a command gets as its environment. */
   readonly env: Readonly<Record<string, string>>;
-  readonly #bin: string;
+  /** bin/dtrust.js of this build. */
+  readonly bin: string;
 
   constructor(bin: string, home: string, { engine, env }: MachineSettings) {
-    this.#bin = bin;
+    this.bin = bin;
     this.home = home;
     this.config = path.join(home, '.docker');
     fs.mkdirSync(this.config, { recursive: true, mode: 0o700 });
@@ -104,11 +105,11 @@ export class Machine {
 
   /** The shell words that start dtrust here. */
   get command(): string {
-    return `'${process.execPath}' '${this.#bin}'`;
+    return `'${process.execPath}' '${this.bin}'`;
   }
 
   start(args: readonly string[], env: Readonly<Record<string, string>> = {}): Running {
-    const child = spawn(process.execPath, [this.#bin, ...args], {
+    const child = spawn(process.execPath, [this.bin, ...args], {
       env: { ...this.env, ...env },
       cwd: this.home,
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -147,7 +148,7 @@ export function runProgram(
   program: string,
   args: readonly string[],
   env: Readonly<Record<string, string>>,
-  input?: string,
+  input?: string | Uint8Array,
 ): Promise<Outcome> {
   const child = spawn(program, args, {
     env,
