@@ -16,6 +16,8 @@ export interface FakeRequest {
   readonly path: string;
   readonly query: URLSearchParams;
   readonly headers: http.IncomingHttpHeaders;
+  /** What was sent with it, to its end. */
+  readonly body: Promise<Buffer>;
 }
 
 export interface FakeImage {
@@ -81,7 +83,6 @@ export async function startFakeEngine(options: FakeEngineOptions = {}): Promise<
     for (const name of [image.Id, ...image.RepoTags, ...image.RepoDigests]) images.set(name, image);
   }
   const handle = async (incoming: http.IncomingMessage, response: http.ServerResponse): Promise<void> => {
-    incoming.resume();
     const request = readRequest(incoming);
     requests.push(request);
     response.setHeader('api-version', options.apiVersion ?? '1.45');
@@ -132,7 +133,19 @@ function readRequest(incoming: http.IncomingMessage): FakeRequest {
     path: `${decodeURIComponent(url.pathname)}${url.search}`,
     query: url.searchParams,
     headers: incoming.headers,
+    body: bodyOf(incoming),
   };
+}
+
+/** Empty when it was broken off. */
+async function bodyOf(incoming: http.IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  try {
+    for await (const chunk of incoming) chunks.push(chunk as Buffer);
+  } catch {
+    return Buffer.alloc(0);
+  }
+  return Buffer.concat(chunks);
 }
 
 function answer(
