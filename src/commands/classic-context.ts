@@ -1,6 +1,6 @@
 /** `PATH | URL | -` of a classic build, and `-f`: where the context and the Dockerfile come from. */
+import assert from 'node:assert';
 import fs from 'node:fs';
-import os from 'node:os';
 import { dockerfileText, streamContext } from '../enforce/build/context/archive-context.ts';
 import type { BuildContext, DockerfileSource } from '../enforce/build/context/build-context.ts';
 import {
@@ -16,7 +16,6 @@ import { helperEnvironment } from '../settings/environment.ts';
 import type { BuildOptions } from './build-options.ts';
 import { type Context, note } from './context.ts';
 
-const STDIN = 0;
 const ON_STDIN = '-';
 
 /**
@@ -40,17 +39,21 @@ export async function readContext(
 
 async function readFrom(context: Context, place: string, file: string | undefined): Promise<BuildContext> {
   const environment = helperEnvironment(context.rawEnvironment);
-  const temporaryFolder = os.tmpdir();
-  if (place === ON_STDIN) return await streamContext(stdin(), { temporaryFolder, environment, file });
+  const { temporaryFolder } = context;
+  assert(temporaryFolder !== undefined, 'a build has a temporary folder');
+  if (place === ON_STDIN)
+    return await streamContext(stdinOf(context), { temporaryFolder, environment, file });
   if (fs.existsSync(place)) {
     const folder = contextFolder(place);
-    return folderContext(folder, (await onStdin(file)) ?? dockerfileOfFolder(folder, file));
+    return folderContext(folder, (await onStdin(context, file)) ?? dockerfileOfFolder(folder, file));
   }
   if (isGitAddress(place)) {
-    const { signal } = context;
-    const checkout = await fetchGit(parseGitAddress(place), { temporaryFolder, environment, signal });
+    const { signal, env } = context;
+    const allowedProtocols = env.gitAllowProtocol;
+    const git = { temporaryFolder, environment, allowedProtocols, signal };
+    const checkout = await fetchGit(parseGitAddress(place), git);
     try {
-      const dockerfile = (await onStdin(file)) ?? dockerfileWithin(checkout.folder, file);
+      const dockerfile = (await onStdin(context, file)) ?? dockerfileWithin(checkout.folder, file);
       return { ...folderContext(checkout.folder, dockerfile), close: checkout.close };
     } catch (error) {
       checkout.close();
@@ -61,13 +64,14 @@ async function readFrom(context: Context, place: string, file: string | undefine
   throw invalid(`unable to prepare context: path "${escapeShort(place)}" not found`);
 }
 
-async function onStdin(file: string | undefined): Promise<DockerfileSource | undefined> {
+async function onStdin(context: Context, file: string | undefined): Promise<DockerfileSource | undefined> {
   if (file !== ON_STDIN) return undefined;
-  return { bytes: await dockerfileText(stdin()), name: 'the Dockerfile on stdin' };
+  return { bytes: await dockerfileText(stdinOf(context)), name: 'the Dockerfile on stdin' };
 }
 
-function stdin(): AsyncIterable<Uint8Array> {
-  return fs.createReadStream('', { fd: STDIN, autoClose: false }) as AsyncIterable<Buffer>;
+function stdinOf({ stdin }: Context): AsyncIterable<Uint8Array> {
+  assert(stdin !== undefined, 'a build has a stdin');
+  return stdin();
 }
 
 function fromTheWeb(place: string): UsageError {

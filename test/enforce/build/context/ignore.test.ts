@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { IgnoreRules, readIgnoreLines } from '../../../../src/enforce/build/context/ignore.ts';
 import { UsageError } from '../../../../src/lib/errors.ts';
+import { askGoProgram, buildGoProgram } from '../../../helpers/go-program.ts';
 import { throwsCode } from '../../../helpers/throws-code.ts';
-import { ask, buildOracle } from '../../../reference/go-oracle.ts';
 
 const rulesOf = (text: string) => new IgnoreRules(readIgnoreLines(Buffer.from(text)));
 
@@ -62,7 +62,7 @@ interface Answered {
   readonly ignored?: readonly boolean[];
 }
 
-const oracle = buildOracle('go-ignore');
+const oracle = await buildGoProgram('go-ignore');
 const program = 'program' in oracle ? oracle.program : '';
 const title =
   'missing' in oracle ? `beside docker's code [skipped: needs ${oracle.missing}]` : "beside docker's code";
@@ -107,7 +107,7 @@ describe.skipIf('missing' in oracle)(title, () => {
       fc.record({ Ignore: file, Paths: fc.array(path, { minLength: 1, maxLength: 12 }) }),
       { numRuns: 4000, seed: 7 },
     ) as readonly Asked[];
-    const answers = await ask<Asked, Answered>(program, asked);
+    const answers = await askGoProgram<Asked, Answered>(program, asked);
     let compared = 0;
     for (const [at, { Ignore, Paths }] of asked.entries()) {
       const answer = answers[at] ?? {};
