@@ -36,7 +36,7 @@ export function run(context: Context): Promise<ExitStatus> {
     const otherRootKeys = files.map((file) => readGivenKey(context, file));
     const tools = await createPublishTools(services, repository);
     await assertNothingThere(tools);
-    const keys = await newKeys(tools);
+    const keys = await newKeys(tools, otherRootKeys.length > 0);
     assertOthers(repository, keys, otherRootKeys);
     const prepared: Prepared = { kind: 'new', keys, otherRootKeys };
     const pin = services.pins.get(repository.canonical);
@@ -90,6 +90,7 @@ function alreadyThere({ canonical, familiar }: Repository): TrustError {
     reference: canonical,
     hints: [
       `Look at it: dtrust trust inspect --pretty ${familiar}`,
+      `The line that others trust it with: dtrust trust pin export ${familiar}`,
       `Sign: dtrust push ${familiar}:TAG`,
       `To list a second root key: dtrust trust threshold --add-key FILE root 1 ${familiar}`,
     ],

@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { createEd25519Key, createRootKey } from '../keys/create.ts';
 import { createNewFile } from '../keys/create-file.ts';
 import { renderPublicHalf } from '../keys/public-half.ts';
-import { KeyError } from '../lib/errors.ts';
+import { hasCode, KeyError } from '../lib/errors.ts';
 import { escapeShort } from '../lib/escape.ts';
-import type { Context, ExitStatus } from './context.ts';
+import { type Context, type ExitStatus, note } from './context.ts';
 import { runOwn } from './run-own.ts';
 import type { Services } from './services.ts';
 import { assertSignerName } from './signer-name.ts';
@@ -37,10 +37,11 @@ export function run(context: Context): Promise<ExitStatus> {
     const passphrase = await passphrases.choose({ role: name, keyId: key.notaryKeyId });
     const entry = await keys.save(key, { role: name }, passphrase);
     const pem = Buffer.from(renderPublicHalf(key.publicKey), 'utf8');
-    if (!createNewFile(context.fs, file, pem)) throw exists(file);
+    writePublicHalf(context, file, pem, entry.tufKeyId ?? name);
     context.out(
       `Successfully generated and loaded private key ${entry.tufKeyId ?? ''}. Corresponding public key available: ${file}\n`,
     );
+    if (name === 'root') note(context, listedBeside(file));
     return 0;
   });
 }
@@ -75,6 +76,30 @@ async function assertMayMakeRoot(services: Services): Promise<void> {
     message: 'without a terminal no root key is made',
     hints: ["Run it on a person's machine: dtrust trust key generate root"],
   });
+}
+
+/** The key is here by now: what cannot be written says how to get its public half later. */
+function writePublicHalf({ fs }: Context, file: string, pem: Uint8Array, key: string): void {
+  try {
+    if (createNewFile(fs, file, pem)) return;
+  } catch (error) {
+    if (!hasCode(error, 'DISK_FULL', 'FILE_UNWRITABLE')) throw error;
+    error.hints = [
+      ...error.hints,
+      `The key is made and stays; its public half, once there is room: dtrust trust key export ${key}`,
+    ];
+    throw error;
+  }
+  throw exists(file);
+}
+
+/** Protocol 2.1: what a root key that was made by itself is for. */
+function listedBeside(file: string): string {
+  const shown = escapeShort(file);
+  return (
+    `to list it beside the root key of another machine, take ${shown} there: dtrust trust init --second-root-key ` +
+    `${shown} REPO, or for a repository that is begun: dtrust trust threshold --add-key ${shown} root 1 REPO`
+  );
 }
 
 function exists(file: string): KeyError {

@@ -49,10 +49,11 @@ export interface Passphrases {
    * that the keychain has kept; the one set earlier in this process for the same kind of key; or asked twice, and
    * then offered to the keychain.
    *
+   * @param beforeAsking what a person is told who is asked; nobody else is
    * @throws KeyError KEY_PASSPHRASE_SHORT, KEY_PASSPHRASE_MISSING, PROMPT_DECLINED; Interrupted
    * @throws LocalStateError CONFIG_INVALID, FILE_UNREADABLE
    */
-  choose(request: PassphraseRequest): Promise<Secret>;
+  choose(request: PassphraseRequest, beforeAsking?: string): Promise<Secret>;
 
   /**
    * The new passphrase when an existing one is being changed: always asked, never taken from the environment,
@@ -143,7 +144,7 @@ class PassphraseChain implements Passphrases {
     return value;
   }
 
-  async choose(request: PassphraseRequest): Promise<Secret> {
+  async choose(request: PassphraseRequest, beforeAsking?: string): Promise<Secret> {
     const set = this.#environment(kindOf(request));
     if (set !== undefined) return assertLongEnough(set);
     const made = isOfCollection(request) ? await this.#remembered.make(request) : undefined;
@@ -151,6 +152,7 @@ class PassphraseChain implements Passphrases {
     const earlier = this.#typed.get(shelf(request));
     if (earlier !== undefined && earlier.characters >= MIN_PASSPHRASE_CHARACTERS) return earlier;
     if (!this.#options.terminal.canPrompt()) throw missing(request);
+    if (beforeAsking !== undefined) this.#options.terminal.say(beforeAsking);
     const secret = await this.replace(request);
     await this.#remembered.offer(request, secret);
     return secret;
@@ -258,7 +260,7 @@ export function assertPassphraseLength(secret: Secret, source: string): Secret {
   if (secret.characters >= MIN_PASSPHRASE_CHARACTERS) return secret;
   throw new KeyError({
     code: 'KEY_PASSPHRASE_SHORT',
-    message: `the passphrase in ${source} is too short for a new key`,
+    message: `the passphrase in ${source} is too short for a new key, which takes ${MIN_PASSPHRASE_CHARACTERS} characters or more`,
     expected: `at least ${MIN_PASSPHRASE_CHARACTERS} characters`,
     hints: ['Use a password manager to make and keep a long random passphrase.'],
   });

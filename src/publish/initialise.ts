@@ -29,6 +29,8 @@ export interface NewKeysRequest {
   readonly canPrompt: boolean;
   /** DTRUST_INIT=1: a machine may make a repository, and a root key, without a person. */
   readonly unattended: boolean;
+  /** Whether other root keys are to be listed beside this user's: then nobody is told that they could be. */
+  readonly hasOtherRootKeys: boolean;
 }
 
 /** Keys that are ready to sign; `store` writes those that are new. */
@@ -110,15 +112,25 @@ async function assertAllReadable(
 }
 
 async function prepare(
-  { keys, passphrases, repository }: NewKeysRequest,
+  { keys, passphrases, repository, hasOtherRootKeys }: NewKeysRequest,
   role: 'root' | 'targets' | 'snapshot',
   present: KeyEntry | undefined,
 ): Promise<PreparedKey> {
   if (present !== undefined) return { signer: await keys.load(present, passphrases) };
   const key = role === 'root' ? await createRootKey() : await createEd25519Key();
   const labels = role === 'root' ? { role } : { role, repository: repository.canonical };
-  const passphrase = await passphrases.choose({ ...labels, keyId: key.notaryKeyId });
+  const told = role === 'root' && !hasOtherRootKeys ? beginWithTwo(repository) : undefined;
+  const passphrase = await passphrases.choose({ ...labels, keyId: key.notaryKeyId }, told);
   return { signer: key, unsaved: { key, role, passphrase } };
+}
+
+/** Protocol 2.1: the one moment at which a person can still begin with two root keys, and nothing is made yet. */
+function beginWithTwo({ familiar }: Repository): string {
+  return (
+    'Your root key is made now; whoever loses it cannot change keys any more. To begin with two, of which one may be ' +
+    'lost, press Ctrl-C (nothing is lost by it), run `dtrust trust key generate root` on another machine, and here: ' +
+    `dtrust trust init --second-root-key root.pub ${escapeShort(familiar)}`
+  );
 }
 
 /** Side by side: each key's passphrase is derived twice, to write it and to read it back. */

@@ -149,7 +149,7 @@ function pathOf(edit: Edit): readonly string[] {
 }
 
 /** The three keys of a new collection, unlocked. Throws as `prepareCollectionKeys`. */
-export function newKeys(tools: PublishTools): Promise<CollectionKeys> {
+export function newKeys(tools: PublishTools, hasOtherRootKeys = false): Promise<CollectionKeys> {
   const { repository, keys, passphrases, terminal, unattended, currentKeys } = tools;
   return prepareCollectionKeys({
     repository,
@@ -158,6 +158,7 @@ export function newKeys(tools: PublishTools): Promise<CollectionKeys> {
     currentKeys,
     canPrompt: terminal.canPrompt(),
     unattended,
+    hasOtherRootKeys,
   });
 }
 

@@ -2,8 +2,10 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { hasScript, PtyRun } from '../keys/pty.ts';
 import { type Machine, openStage, refused, type Stage } from './harness.ts';
 import { pinArguments } from './owner.ts';
+import { NODE } from './program.ts';
 import { publicHalf, Team } from './team.ts';
 
 let stage: Stage;
@@ -111,12 +113,46 @@ describe('protocol 2.1: a second root key of a repository that is begun', () => 
   });
 });
 
+describe.skipIf(!hasScript())('protocol 2.1: a first push on a terminal', () => {
+  const REPO = 'offered';
+
+  it('says before it asks for a passphrase how to begin with two root keys; Ctrl-C there loses nothing', async () => {
+    const machine = stage.machine();
+    const name = stage.name(REPO);
+    stage.local(REPO, '1.0', stage.image(REPO, '1.0'));
+    const env = Object.fromEntries(
+      Object.entries(machine.environment()).filter(([key]) => !/PASSPHRASE|^CI$/.test(key)),
+    );
+    const push = `${NODE} ${stage.program} push ${name}:1.0; echo status=$?`;
+    stage.mark();
+    const stopped = new PtyRun(push, env);
+    await stopped.waitFor('--second-root-key root.pub ');
+    await stopped.waitFor('Enter passphrase for new root key');
+    stopped.type('\x03');
+    const shown = await stopped.shown();
+    expect(shown).toContain('status=130');
+    expect(shown).toContain(`dtrust trust init --second-root-key root.pub ${name}`);
+    expect(stage.engineChanges()).toEqual([]);
+    expect(stage.registry.repository(REPO).tags.has('_trust')).toBe(false);
+    expect(machine.content().filter((line) => /\.key|\.pub/.test(line))).toEqual([]);
+
+    // The line as it was shown, with the file where it says, and the push again.
+    fs.copyFileSync(publicHalf(second, 'root'), publicHalf(machine, 'root'));
+    await machine.succeed(init(name, 'root.pub'), { DTRUST_INIT: '1' });
+    await machine.succeed(['push', `${name}:1.0`]);
+    const { stdout } = await machine.succeed(['trust', 'pin', 'export', name]);
+    expect(pinArguments(stdout)[4]?.split(',')).toHaveLength(2);
+  });
+});
+
 describe('contract (Keys): without a terminal no root key', () => {
   it('is made by trust key generate root either, nor a second one on a machine, nor beside a file that may be one', async () => {
     const machine = stage.machine();
     const generate = ['trust', 'key', 'generate', 'root'];
     await refused(machine, generate, { code: 'KEY_ROOT_MISSING' });
-    await machine.succeed(generate, { DTRUST_INIT: '1' });
+    const { stderr } = await machine.succeed(generate, { DTRUST_INIT: '1' });
+    expect(stderr).toContain('dtrust trust init --second-root-key root.pub REPO');
+    expect(stderr).toContain('dtrust trust threshold --add-key root.pub root 1 REPO');
     fs.rmSync(publicHalf(machine, 'root'));
     await refused(machine, generate, { code: 'KEY_EXISTS', env: { DTRUST_INIT: '1' } });
     const folder = path.join(machine.config, 'trust', 'private');

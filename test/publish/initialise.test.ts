@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createRootKey } from '../../src/keys/create.ts';
+import { createPassphrases } from '../../src/keys/passphrases.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { KeyError } from '../../src/lib/errors.ts';
 import { type NewKeysRequest, prepareCollectionKeys } from '../../src/publish/initialise.ts';
@@ -30,7 +31,7 @@ afterEach(() => folder.remove());
 
 function request(change: Partial<NewKeysRequest> = {}): NewKeysRequest {
   const keys = storeIn(folder.path);
-  const nobody = { canPrompt: false, unattended: false };
+  const nobody = { canPrompt: false, unattended: false, hasOtherRootKeys: false };
   const currentKeys = new CurrentKeys({ fs, directory: folder.path, clock: systemClock });
   return { repository, keys, currentKeys, passphrases: knownPassphrases(), ...nobody, ...change };
 }
@@ -76,9 +77,9 @@ describe('contract (Keys): a new repository asks for two passphrases', () => {
     const terminal = scriptedTerminal([ROOT, OTHERS]);
     const typed = { canPrompt: true, passphrases: typedPassphrases(terminal) };
     const made = await prepareCollectionKeys(request(typed));
-    expect(terminal.log).toHaveLength(2);
-    expect(terminal.log[0]).toMatch(/new root key/);
-    expect(terminal.log[1]).toMatch(/new .*ghcr\.io\/acme\/app|ghcr\.io\/acme\/app/);
+    expect(terminal.log).toHaveLength(3);
+    expect(terminal.log[1]).toMatch(/new root key/);
+    expect(terminal.log[2]).toMatch(/new .*ghcr\.io\/acme\/app|ghcr\.io\/acme\/app/);
     await made.store();
     const store = storeIn(folder.path);
     const opens = async (role: string, passphrase: string) => {
@@ -89,6 +90,33 @@ describe('contract (Keys): a new repository asks for two passphrases', () => {
     expect((await opens('root', ROOT)).publicKey).toEqual(made.rootKey.publicKey);
     expect((await opens('targets', OTHERS)).publicKey).toEqual(made.targetsKey.publicKey);
     expect((await opens('snapshot', OTHERS)).publicKey).toEqual(made.onlineKey.publicKey);
+  });
+
+  test('protocol 2.1: says before the first question how to begin with two root keys, and only where one is asked', async () => {
+    const line = /dtrust trust init --second-root-key root\.pub ghcr\.io\/acme\/app$/;
+    const typed = (more: Partial<NewKeysRequest> = {}) => {
+      const terminal = scriptedTerminal([ROOT, OTHERS]);
+      const passphrases = typedPassphrases(terminal);
+      return { terminal, request: request({ canPrompt: true, passphrases, ...more }) };
+    };
+    const first = typed();
+    const made = await prepareCollectionKeys(first.request);
+    expect(first.terminal.log[0]).toMatch(line);
+    // With a second one there is nothing to offer; nor is there where the environment answers; nor once a root key is here.
+    const withOther = typed({ hasOtherRootKeys: true });
+    await prepareCollectionKeys(withOther.request);
+    expect(withOther.terminal.log).toHaveLength(2);
+    const answered = typed();
+    const environment = { rootPassphrase: ROOT, repositoryPassphrase: OTHERS };
+    const passphrases = createPassphrases({ environment, terminal: answered.terminal, fs });
+    await prepareCollectionKeys({ ...answered.request, passphrases });
+    expect(answered.terminal.log).toEqual([]);
+    await made.store();
+    const next = typed({ repository: parseRepository('ghcr.io/acme/other') });
+    await prepareCollectionKeys(next.request);
+    expect(next.terminal.log.filter((each) => line.test(each) || each.includes('second-root-key'))).toEqual(
+      [],
+    );
   });
 
   test('protocol 2.1: the root key is ECDSA P-256, the others are Ed25519; the next repository has the same root key', async () => {
