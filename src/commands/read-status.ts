@@ -1,5 +1,5 @@
 /**
- * Reads how a repository's trust data stands. It is verified as a client would, and remembered as by any look at it;
+ * Reads how a repository's trust data stands, and what waits for signatures beside it. It is verified as a client would, and remembered as by any look at it;
  * what a client refuses because it has expired is read once more without expiry, and of that nothing is remembered.
  * Nobody is asked whom to trust: an unknown repository is refused.
  */
@@ -14,6 +14,7 @@ import { asItIsNow, assertNothingLost } from '../trust/publisher.ts';
 import { openCollection } from '../trust/updater.ts';
 import { memoryScopeOf, openOptionsFor, sourceFor } from './open-collection.ts';
 import type { Services } from './services.ts';
+import { stagedHere } from './staged-here.ts';
 
 /**
  * @throws TrustError FIRST_USE_REFUSED and every refusal of `openCollection` but ROLE_EXPIRED; LocalStateError (memory,
@@ -38,6 +39,7 @@ export async function readStatus(
     firstSeenMs: sights.find(({ timestampVersion }) => timestampVersion === version)?.atMs,
     lost: lostUpdateOf(services, collection),
     refusal,
+    staged: await stagedHere(services, source, collection),
     nowMs: context.startTimeMs,
     isHere: (key) => keys.has(key),
   });

@@ -1,7 +1,12 @@
 /** `trust status --format json`: one object per repository and line, each with the same members whatever was found. */
 import { DAY_MS } from '../lib/clock.ts';
 import { escapeJson } from '../lib/escape.ts';
-import { type CollectionStatus, isRenewableHere, type RoleStatus } from '../trust/collection-status.ts';
+import {
+  type CollectionStatus,
+  isRenewableHere,
+  type RoleStatus,
+  type StagedStatus,
+} from '../trust/collection-status.ts';
 import type { Row } from './render-status.ts';
 
 export function renderStatusJson(rows: readonly Row[]): string {
@@ -18,6 +23,7 @@ const NOTHING = {
   TurnSeconds: null,
   Refusal: null,
   LostUpdate: null,
+  Staged: null,
   Roles: [],
 };
 
@@ -31,7 +37,7 @@ function jsonOf(row: Row): object {
     };
   }
   const { status } = row;
-  const { firstSeenMs, nowMs, refusal, lost } = status;
+  const { firstSeenMs, nowMs, refusal, lost, staged } = status;
   return {
     Repository: status.repository,
     Problem: null,
@@ -44,8 +50,15 @@ function jsonOf(row: Row): object {
     TurnSeconds: status.turnSeconds ?? null,
     Refusal: refusal === undefined ? null : { Code: refusal.code, Message: refusal.message },
     LostUpdate: lost === undefined ? null : { Code: lost.code, Message: lost.message },
+    Staged: staged === undefined ? null : stagedJson(staged),
     Roles: status.roles.map((role) => roleJson(role, nowMs)),
   };
+}
+
+function stagedJson(staged: StagedStatus) {
+  if (staged.kind === 'waiting') return { ID: staged.id, Missing: staged.missing, Problem: null };
+  const { code, message } = staged.refusal;
+  return { ID: null, Missing: [], Problem: { Code: code, Message: message } };
 }
 
 function pinJson({ pin }: CollectionStatus) {

@@ -7,6 +7,7 @@ import {
   endsWithin,
   isRenewableHere,
   type RoleStatus,
+  type StagedStatus,
 } from '../trust/collection-status.ts';
 import { renderTable } from './table.ts';
 
@@ -82,7 +83,7 @@ function renderPage(status: CollectionStatus): string {
 }
 
 function factsOf(status: CollectionStatus): readonly (readonly [name: string, text: string])[] {
-  const { source, collection, repository, anchor, turnSeconds, lost, refusal } = status;
+  const { source, collection, repository, anchor, turnSeconds, lost, refusal, staged } = status;
   return [
     ['Trust data', `${source}, tag _trust`],
     ...(collection === repository ? [] : [['Collection', escapeShort(collection)] as const]),
@@ -94,7 +95,17 @@ function factsOf(status: CollectionStatus): readonly (readonly [name: string, te
     ...(refusal === undefined
       ? []
       : [['Refused', `to everybody who pulls: ${escapeText(refusal.message)} (${refusal.code})`] as const]),
+    ...(staged === undefined ? [] : [['Staged', stagedText(staged, repository)] as const]),
   ];
+}
+
+function stagedText(staged: StagedStatus, repository: string): string {
+  if (staged.kind === 'refused') {
+    const { message, code } = staged.refusal;
+    return `something that nobody can publish: ${escapeText(message)} (${code})`;
+  }
+  const missing = staged.missing.length === 0 ? 'nothing' : staged.missing.join('; ');
+  return `${staged.id}, missing: ${missing}; look at it with: dtrust trust cosign --show ${repository}`;
 }
 
 function pinText({ pin, rootVersion, timestampVersion, repository }: CollectionStatus): string {

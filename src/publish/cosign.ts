@@ -51,7 +51,7 @@ export async function findStaged(tools: PublishTools, store: StagedStore): Promi
       throw absent(tools, 'what was staged last is published');
     error.reference = repository.canonical;
     error.hints = [
-      `This is about what is staged for ${repository.familiar}, which nothing but \`trust cosign\` reads. Stage the change again: dtrust trust stage COMMAND...`,
+      `This is about what is staged for ${repository.familiar}, which only \`trust cosign\` and \`trust status\` look at. Stage the change again: dtrust trust stage COMMAND...`,
     ];
     throw error;
   }

@@ -31,6 +31,11 @@ export interface RoleStatus {
   readonly keys: readonly StatusKey[];
 }
 
+/** What waits for signatures (protocol 4.6), or why what stands there is refused. */
+export type StagedStatus =
+  | { readonly kind: 'waiting'; readonly id: string; readonly missing: readonly string[] }
+  | { readonly kind: 'refused'; readonly refusal: TrustError };
+
 export interface CollectionStatus {
   /** Canonical. */
   readonly repository: string;
@@ -49,6 +54,8 @@ export interface CollectionStatus {
   readonly lost: TrustError | undefined;
   /** Why a client refuses this state: something in it has expired. */
   readonly refusal: TrustError | undefined;
+  /** Undefined: nothing is staged. */
+  readonly staged: StagedStatus | undefined;
   readonly roles: readonly RoleStatus[];
   readonly nowMs: number;
 }
@@ -60,6 +67,7 @@ export interface StatusFacts {
   readonly firstSeenMs: number | undefined;
   readonly lost: TrustError | undefined;
   readonly refusal: TrustError | undefined;
+  readonly staged: StagedStatus | undefined;
   readonly nowMs: number;
   readonly isHere: (key: PublicKey) => boolean;
 }

@@ -134,6 +134,8 @@ describe('protocol 4.6: garbage under the tag', () => {
   it('keeps nobody from staging, or from using what is signed', async () => {
     stage.registry.putManifest(REPO, '_trust-staged', Buffer.from('garbage'), OCI);
     await owner.succeed(['pull', '-q', `${name}:1.0`]);
+    const { stdout } = await owner.succeed(['trust', 'status', name]);
+    expect(stdout).toMatch(/Staged: +something that nobody can publish: .*\(STAGED_INVALID\)\n/);
     await owner.succeed(add);
     expect((await bob.succeed(cosign('--show'))).stdout).toContain('Missing: root needs 1 more of: ');
   });

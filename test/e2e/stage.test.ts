@@ -58,6 +58,11 @@ describe('protocol 4.6: a root that takes two keys of two', () => {
     expect(staged.stdout).toContain(`dtrust trust cosign ${name}\n`);
     expect(team.trustTag('two')).toBe(before);
     expect(stagedTag(stage, 'two')).toMatch(/^sha256:/);
+    const waits = await owner.succeed(['trust', 'status', name]);
+    expect(waits.stdout).toContain(`Staged:       ${id}, missing: root needs 1 more of: the root key (`);
+    expect(waits.stdout).toContain(`look at it with: dtrust trust cosign --show ${name}\n`);
+    const json = await owner.succeed(['trust', 'status', '--format', 'json', name]);
+    expect(JSON.parse(json.stdout)).toMatchObject({ Staged: { ID: id, Problem: null } });
 
     stage.registry.log.length = 0;
     await consumer.succeed(['pull', '-q', `${name}:1.0`]);
@@ -101,6 +106,7 @@ describe('protocol 4.6: a root that takes two keys of two', () => {
     await team.pushed(alice, 'two', '2.0');
     await consumer.succeed(['pull', '-q', `${name}:2.0`]);
     await refused(bob, ['trust', 'cosign', name], { code: 'STAGED_ABSENT', mayChange: MEMORY });
+    expect((await owner.succeed(['trust', 'status', name])).stdout).not.toContain('Staged');
   });
 
   it('says so and publishes where the keys here are enough', async () => {

@@ -235,7 +235,7 @@ describe('protocol 6.4: a look is no first use', () => {
     }
   });
 
-  it('protocol 3.2: asks once for each repository: a GET when it is new here, a HEAD when it is known', async () => {
+  it('protocol 3.2: asks once for the trust data of each repository: a GET when it is new here, a HEAD when it is known', async () => {
     const name = await team.signed('asked');
     const consumer = await team.pinned('asked');
     const asked = async () => {
@@ -243,8 +243,9 @@ describe('protocol 6.4: a look is no first use', () => {
       await consumer.succeed(['trust', 'status', name]);
       return stage.registry.requests(() => true);
     };
-    expect(await asked()).toEqual(['GET manifests/_trust']);
-    expect(await asked()).toEqual(['HEAD manifests/_trust']);
+    const staged = 'GET manifests/_trust-staged';
+    expect(await asked()).toEqual(['GET manifests/_trust', staged]);
+    expect(await asked()).toEqual(['HEAD manifests/_trust', staged]);
   });
 });
 
