@@ -74,9 +74,17 @@ describe('contract (Keys): trust key list shows what each key is good for', () =
       { Repository: app, As: 'signer', Signer: 'alice', Paths: [`${app}:dev-*`] },
     ]);
     const { stdout, stderr } = await alice.succeed(['trust', 'key', 'list']);
-    expect(stdout).toMatch(/^ROLE +REPOSITORY +KEY ID +GOOD FOR +IF LOST +FILE\n/);
-    expect(stdout).toContain(`signer alice of ${app} (${app}:dev-*)`);
+    const id = only?.ID ?? '';
+    expect(stdout).toMatch(/^ROLE +REPOSITORY +KEY ID +GOOD FOR\n/);
+    expect(stdout).toContain(`${id.slice(0, 12)}   signer alice of ${app} (${app}:dev-*)\n   if lost: `);
+    expect(stdout).not.toContain(id);
     expect(stdout).toContain(`dtrust trust rotate signer alice ${app}`);
+    const [head = '', row = ''] = stdout.split('\n');
+    expect(Math.max(head.length, row.length)).toBeLessThan(120);
+    const whole = await alice.succeed(['trust', 'key', 'list', '--no-trunc']);
+    expect(whole.stdout).toMatch(/^ROLE +REPOSITORY +KEY ID +GOOD FOR +FILE\n/);
+    expect(whole.stdout).toContain(`${id}   signer alice of`);
+    expect(whole.stdout).toMatch(/ \/\S+\/private\/[0-9a-f]{64}\.key\n/);
     expect(stderr).toContain('dtrust trust key backup FILE');
   });
 

@@ -294,6 +294,6 @@ describe('trust key', () => {
 
   test('list without keys is a head and nothing else', async () => {
     const run = await stage.machine().succeed(['trust', 'key', 'list']);
-    expect(run.stdout).toBe('ROLE   REPOSITORY   KEY ID   GOOD FOR   IF LOST   FILE\n');
+    expect(run.stdout).toBe('ROLE   REPOSITORY   KEY ID   GOOD FOR\n');
   });
 });
