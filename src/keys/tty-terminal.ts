@@ -152,7 +152,7 @@ async function askTwice(
   if (first.characters < MIN_PASSPHRASE_CHARACTERS) {
     return new KeyError({
       code: 'KEY_PASSPHRASE_SHORT',
-      message: 'the new passphrase is too short',
+      message: `the new passphrase is too short: it takes ${MIN_PASSPHRASE_CHARACTERS} characters or more`,
       expected: `at least ${MIN_PASSPHRASE_CHARACTERS} characters`,
     });
   }
@@ -162,10 +162,10 @@ async function askTwice(
   return new KeyError({ code: 'KEY_PASSPHRASE', message: 'the new passphrase was not the same twice' });
 }
 
-/** Docker's words. */
+/** Docker's words, and how long is long enough. */
 function advice(error: KeyError): string {
   return error.code === 'KEY_PASSPHRASE_SHORT'
-    ? 'Passphrase is too short. Please use a password manager to generate and store a good random passphrase.'
+    ? `Passphrase is too short: it takes ${MIN_PASSPHRASE_CHARACTERS} characters or more. Please use a password manager to generate and store a good random passphrase.`
     : 'Passphrases do not match. Please retry.';
 }
 

@@ -55,7 +55,12 @@ export function parsePin(given: PinArguments): Pin {
 export function verifyPinForm(pin: Pin): Pin {
   for (const keyId of pin.keyIds) {
     if (!isKeyId(keyId)) {
-      throw invalidPin(`${escapeShort(keyId, 80)} is no root key ID`, '64 lower-case hex digits');
+      throw invalidPin(
+        `${escapeShort(keyId, 80)} is no root key ID, which has 64 lower-case hex digits`,
+        '64 lower-case hex digits',
+        undefined,
+        ["The owner's machine prints the whole line to run here: dtrust trust pin export REPO"],
+      );
     }
   }
   if (new Set(pin.keyIds).size !== pin.keyIds.length) {
@@ -77,11 +82,17 @@ export function verifyPinForm(pin: Pin): Pin {
 }
 
 /** PIN_INVALID with this message. */
-export function invalidPin(message: string, expected?: string, cause?: unknown): LocalStateError {
+export function invalidPin(
+  message: string,
+  expected?: string,
+  cause?: unknown,
+  hints: readonly string[] = [],
+): LocalStateError {
   return new LocalStateError({
     code: 'PIN_INVALID',
     message,
     cause,
+    hints,
     ...(expected === undefined ? {} : { expected }),
   });
 }

@@ -145,6 +145,9 @@ describe('pins', () => {
     );
     await refused(machine, add(), { code: 'PIN_INVALID' });
     await refused(machine, ['trust', 'pin', 'add', name, 'ab'.repeat(32)], { code: 'PIN_INVALID' });
+    const short = await refused(machine, ['trust', 'pin', 'add', name, '5f2a'], { code: 'PIN_INVALID' });
+    expect(short.stderr).toContain('5f2a is no root key ID, which has 64 lower-case hex digits');
+    expect(short.stderr).toContain('dtrust trust pin export REPO');
     await refused(machine, pull(), { code: 'ROOT_BELOW_PIN' });
   });
 

@@ -90,6 +90,7 @@ describe('a passphrase', () => {
       env: { DTRUST_INIT: '1', DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE: short },
     });
     expect(run.stderr).not.toMatch(/\bshort\b(?! for)/);
+    expect(run.stderr).toContain('which takes 8 characters or more');
   });
 });
 

@@ -136,7 +136,7 @@ describe.skipIf(!usable)(title('contract (Terminal): questions on a real termina
     const run = onTerminal('$ASK twice > $OUT');
     await run.waitFor('Question? ');
     run.type('short\r');
-    await run.waitFor('Passphrase is too short.');
+    await run.waitFor('Passphrase is too short: it takes 8 characters or more.');
     await run.waitFor('Question? ');
     run.type('long enough\r');
     await run.waitFor('Again? ');
