@@ -3,9 +3,15 @@ import { existsSync, readFileSync, watch } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createKeychain, type KeychainOptions } from '../../src/keys/keychain.ts';
+import { createPassphrases } from '../../src/keys/passphrases.ts';
 import { Secret } from '../../src/keys/secret.ts';
+import type { Terminal } from '../../src/keys/terminal.ts';
+import { createTerminal } from '../../src/keys/tty-terminal.ts';
+import { systemClock } from '../../src/lib/clock.ts';
+import { KeyError } from '../../src/lib/errors.ts';
+import { realFileSystem } from '../../src/lib/file-system.ts';
 import { Interrupted } from '../../src/lib/interrupted.ts';
-import { temporaryFolder } from './helpers.ts';
+import { refusal, scriptedTerminal, temporaryFolder } from './helpers.ts';
 import { misbehaving } from './keychain-programs.ts';
 
 const account = '0123456789abcdef'.repeat(4);
@@ -161,3 +167,82 @@ describe('contract (Keys): what the child is given', () => {
     expect(JSON.stringify(rest)).not.toContain('a secret');
   });
 });
+
+/** Neither system is here: the platform is injected, and a program stands in for the child that would load keytar. */
+describe.each(['darwin', 'win32'] as const)(
+  'contract (Keys): the keychain of %s goes the same way',
+  (platform) => {
+    const root = { role: 'root', keyId: account };
+    const noBus = { sessionBus: undefined, xdgRuntimeDir: undefined };
+    const variables = {
+      HOME: '/Users/user',
+      USER: 'user',
+      LOGNAME: 'user',
+      SystemRoot: 'C:\\Windows',
+      UserProfile: 'C:\\Users\\user',
+      AppData: 'C:\\Users\\user\\AppData\\Roaming',
+      LocalAppData: 'C:\\Users\\user\\AppData\\Local',
+    };
+    const others = {
+      Path: 'C:\\evil',
+      NODE_OPTIONS: '--import=/tmp/evil.mjs',
+      DYLD_INSERT_LIBRARIES: '/tmp/evil.dylib',
+      DBUS_SESSION_BUS_ADDRESS: BUS,
+      DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE: 'a passphrase',
+    };
+    const options = { platform, env: noBus, rawEnvironment: { ...variables, ...others } };
+    const chain = (name: Parameters<typeof misbehaving>[1], terminal: Terminal) =>
+      createPassphrases({
+        environment: {},
+        terminal,
+        fs: realFileSystem,
+        keychain: keychainOf(name, options),
+      });
+
+    test('the child gets the request by stdin, and of the environment only what finds the keychain; no bus is needed', async () => {
+      const secret = await keychainOf('telling', options).get(account);
+      const { given, argv, env, cwd } = JSON.parse(secret?.reveal() ?? '');
+      expect(JSON.parse(given)).toEqual({ operation: 'get', account });
+      expect({ argv, env, cwd }).toEqual({ argv: [], env: variables, cwd: '/' });
+    });
+
+    test('what it keeps opens a key where a question may be put', async () => {
+      const terminal = scriptedTerminal([]);
+      const tried: string[] = [];
+      await chain('telling', terminal).unlock(root, async (secret) => void tried.push(secret.reveal()));
+      expect(tried).toHaveLength(1);
+      expect(JSON.parse(JSON.parse(tried[0] ?? '').given)).toEqual({ operation: 'get', account });
+      expect(terminal.log).toEqual([]);
+    });
+
+    test('a child that crashes is no keychain: one line, and the question', async () => {
+      const terminal = scriptedTerminal(['typed']);
+      const tried: string[] = [];
+      await chain('crashing', terminal).unlock(root, async (secret) => void tried.push(secret.reveal()));
+      expect(tried).toEqual(['typed']);
+      expect(terminal.log[0]).toBe(
+        'The keychain of this system is not used: the process that asked it crashed.',
+      );
+    });
+
+    test('what it keeps is not read where no question may be put', async () => {
+      // On Windows that is everywhere (ADR 6); here no process has a terminal in the foreground.
+      const terminal = createTerminal({
+        fs: { ...realFileSystem, openSync: () => realFileSystem.openSync('/dev/null', 'r') },
+        clock: systemClock,
+        environment: { ci: undefined, prompt: undefined },
+        lockPath: path.join(folder.path, 'lock'),
+        platform,
+        pid: platform === 'win32' ? process.pid : 0,
+        isStderrTerminal: () => true,
+      });
+      const { pid } = misbehaving(folder.path, 'recording');
+      const passphrases = chain('recording', terminal);
+      await refusal(KeyError, 'KEY_PASSPHRASE_MISSING', () =>
+        passphrases.unlock(root, () => Promise.reject(new Error('nothing to try'))),
+      );
+      await refusal(KeyError, 'KEY_PASSPHRASE_MISSING', () => passphrases.choose(root));
+      expect(existsSync(pid)).toBe(false);
+    });
+  },
+);
