@@ -1,7 +1,9 @@
 /** `build` with BuildKit: real docker, buildx, engines and registry; judged by what the images hold and the engine has. */
 import fs from 'node:fs';
 import path from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { makeTar } from '../../scripts/peers/tar.ts';
 import {
   type BuiltImage,
   buildImage,
@@ -13,7 +15,7 @@ import {
   pushImage,
 } from '../helpers/peers.ts';
 import { imagesOf, tagsOf } from './engine-view.ts';
-import { type Machine, type Outcome, runProgram } from './machines.ts';
+import { type Machine, type Outcome, OWNER_ENV, runProgram } from './machines.ts';
 import { type EngineKind, useStage } from './stage.ts';
 
 const KINDS: readonly EngineKind[] = [
@@ -34,15 +36,18 @@ function useBuilds(kind: EngineKind) {
     context(files: Readonly<Record<string, string>>): string;
     speaking(text: string, more?: Readonly<Record<string, unknown>>): BuiltImage;
     said(image: string): Promise<string>;
+    /** The owner of the repository, with the same docker. */
+    publisher(): Machine;
+    bin: string;
   };
   let busybox: Uint8Array;
-  let bin: string;
   let count = 0;
   beforeAll(async () => {
     busybox = await busyboxBytes();
-    bin = path.join(stage.workshop.folder, 'docker-bin');
-    fs.mkdirSync(bin);
-    fs.symlinkSync((await dockerCli('26.1')).path, path.join(bin, 'docker'));
+    world.bin = path.join(stage.workshop.folder, 'docker-bin');
+    fs.mkdirSync(world.bin);
+    fs.symlinkSync((await dockerCli('26.1')).path, path.join(world.bin, 'docker'));
+    await addBuildx(stage.owner.config);
   });
   world.speaking = (text) =>
     buildImage({
@@ -54,11 +59,9 @@ function useBuilds(kind: EngineKind) {
       command: ['/bin/busybox', 'cat', '/said'],
     });
   beforeEach(async () => {
-    const PATH = `${bin}:/usr/bin:/bin`;
+    const PATH = `${world.bin}:/usr/bin:/bin`;
     world.machine = stage.workshop.machine({ engine: stage.engine.host, env: { PATH } });
-    fs.mkdirSync(path.join(world.machine.config, 'cli-plugins'));
-    const plugin = await cliPlugin('buildx');
-    fs.symlinkSync(plugin.path, path.join(world.machine.config, 'cli-plugins', 'docker-buildx'));
+    await addBuildx(world.machine.config);
     world.name = stage.name;
     await stage.engine.load(imageArchive(world.speaking('good'), [`${stage.name}:1.0`]));
     expect(await stage.owner.run('push', '-q', `${stage.name}:1.0`)).toMatchObject({ status: 0 });
@@ -66,7 +69,7 @@ function useBuilds(kind: EngineKind) {
     await pushImage(stage.registry, stage.path, world.speaking('evil'), 'evil');
     await world.machine.pinFrom(stage.owner, stage.name);
   });
-  world.plain = (...args) => runProgram(path.join(bin, 'docker'), args, world.machine.env);
+  world.plain = (...args) => runProgram(path.join(world.bin, 'docker'), args, world.machine.env);
   world.context = (files) => {
     count += 1;
     const folder = path.join(world.machine.home, `context-${count}`);
@@ -77,7 +80,16 @@ function useBuilds(kind: EngineKind) {
     return folder;
   };
   world.said = async (image) => (await world.plain('run', '--rm', '--network=none', image)).stdout;
+  world.publisher = () => {
+    const env = { ...OWNER_ENV, PATH: `${world.bin}:/usr/bin:/bin` };
+    return stage.workshop.machineAt(stage.owner.home, { engine: stage.engine.host, env });
+  };
   return world;
+}
+
+async function addBuildx(config: string): Promise<void> {
+  fs.mkdirSync(path.join(config, 'cli-plugins'));
+  fs.symlinkSync((await cliPlugin('buildx')).path, path.join(config, 'cli-plugins', 'docker-buildx'));
 }
 
 for (const kind of KINDS) {
@@ -112,5 +124,125 @@ for (const kind of KINDS) {
       }
       expect(await imagesOf(world.stage.engine)).toEqual([]);
     });
+
+    it('leaves what dtrust has not seen to the builder, which denies it: a Dockerfile that changes after the decision', async () => {
+      const { name, machine, stage } = world;
+      const folder = world.context({ Dockerfile: `FROM ${name}:1.0\n` });
+      // A docker that swaps the Dockerfile once dtrust has decided.
+      const swapping = path.join(machine.home, 'docker');
+      for (const text of [
+        `FROM ${name}:evil`,
+        `FROM ${name}:1.0\\nCOPY --from=${name}:evil /said /evil`,
+        `# syntax=${name}:evil\\nFROM ${name}:1.0`,
+      ]) {
+        fs.writeFileSync(
+          swapping,
+          `#!/bin/sh\ncase "$*" in *metadata-file*) printf '${text}\\n' > ${folder}/Dockerfile;; esac\nexec ${world.bin}/docker "$@"\n`,
+          { mode: 0o755 },
+        );
+        fs.writeFileSync(path.join(folder, 'Dockerfile'), `FROM ${name}:1.0\n`);
+        const denied = await machine.runWith({ DTRUST_DOCKER: swapping }, 'build', '-t', 'app:1', folder);
+        expect(denied, text).toMatchObject({ status: 1, code: undefined });
+        expect(denied.stderr).toContain(`source "docker-image://${name}:evil" denied by policy`);
+        expect(fs.readFileSync(path.join(folder, 'Dockerfile'), 'utf8')).toContain(':evil');
+      }
+      expect(await tagsOf(stage.engine)).toEqual([]);
+      expect((await world.plain('buildx', 'du', '--verbose')).stdout).not.toContain(':evil');
+    });
+
+    it('builds upon an image that was built here, by a name of that build alone', async () => {
+      const { name, stage } = world;
+      const base = world.context({ Dockerfile: `FROM ${name}:1.0\nRUN echo mine > /said\n` });
+      expect(await build('-t', 'mine:1', base)).toMatchObject({ status: 0, code: undefined });
+      const built = await build(
+        '-t',
+        'upon:1',
+        world.context({ Dockerfile: 'FROM mine:1\nRUN cat /said\n' }),
+      );
+      expect(built, built.stderr).toMatchObject({ status: 0, code: undefined });
+      expect(await world.said('upon:1')).toBe('mine\n');
+      expect(await tagsOf(stage.engine)).toEqual(['mine:1', 'upon:1']);
+      // What an archive brings under that name was not built here.
+      await stage.engine.load(imageArchive(world.speaking('evil'), ['mine:1']));
+      const refusal = await build(world.context({ Dockerfile: 'FROM mine:1\n' }));
+      expect(refusal).toMatchObject({ status: 1, stdout: '' });
+      expect(refusal.code).toBeDefined();
+    });
+
+    it('reads a Dockerfile and an archive from stdin, and hands them on', async () => {
+      const { name, machine } = world;
+      const dockerfile = `FROM ${name}:1.0\nCOPY mine /said\n`;
+      const tar = makeTar([
+        { path: 'Dockerfile', bytes: Buffer.from(dockerfile) },
+        { path: 'mine', bytes: Buffer.from('from the archive\n') },
+      ]);
+      const folder = world.context({ mine: 'from the folder\n' });
+      const run = (stdin: Uint8Array | string, ...args: string[]) =>
+        runProgram(
+          '/bin/sh',
+          ['-c', `exec ${machine.command} "$@"`, 'sh', 'build', ...args],
+          machine.env,
+          stdin,
+        );
+      expect(await run(dockerfile, '-q', '-t', 'app:f', '-f', '-', folder)).toMatchObject({ status: 0 });
+      expect(await world.said('app:f')).toBe('from the folder\n');
+      expect(await run(gzipSync(tar), '-q', '-t', 'app:t', '-')).toMatchObject({ status: 0 });
+      expect(await world.said('app:t')).toBe('from the archive\n');
+    });
+
+    it('imports the cache of a signed image by its digest', async () => {
+      const { name, plain } = world;
+      const folder = world.context({ Dockerfile: `FROM ${name}:1.0\nRUN echo slow > /slow\n` });
+      const publisher = world.publisher();
+      const made = await publisher.run(
+        'build',
+        '--network=none',
+        '--push',
+        '--cache-to=type=inline',
+        '-t',
+        `${name}:cached`,
+        folder,
+      );
+      expect(made, made.stderr).toMatchObject({ status: 0, code: undefined });
+      await plain('buildx', 'prune', '-af');
+      await world.stage.engine.clear();
+      const built = await build('--progress=plain', `--cache-from=${name}:cached`, folder);
+      expect(built, built.stderr).toMatchObject({ status: 0, code: undefined });
+      expect(built.stderr).toMatch(new RegExp(`importing cache manifest from ${name}@sha256:`));
+      expect(built.stderr).toMatch(/RUN echo slow > \/slow\n(?:.*\n)*?#\d+ CACHED/);
+    });
+
+    it('signs what it pushes, and others pull it', async () => {
+      const { name, machine } = world;
+      const folder = world.context({ Dockerfile: `FROM ${name}:1.0\nRUN echo pushed > /said\n` });
+      const pushed = await world
+        .publisher()
+        .run('build', '--network=none', '--push', '-t', `${name}:2.0`, folder);
+      expect(pushed, pushed.stderr).toMatchObject({ status: 0, code: undefined });
+      await world.stage.engine.clear();
+      expect(await machine.run('pull', '-q', `${name}:2.0`)).toMatchObject({ status: 0 });
+      expect(await world.said(`${name}:2.0`)).toBe('pushed\n');
+    });
   });
 }
+
+const old = await needPeers('engine 20.10', 'registry', 'docker 26.1', 'buildx', 'busybox');
+describe.skipIf(old.skip)(
+  old.title('issue 4.5: build on engine 20.10, whose BuildKit 0.8 knows no policy'),
+  () => {
+    const world = useBuilds({ version: '20.10', containerdStore: false });
+
+    it('is refused with BUILDER_CANNOT_ENFORCE: nothing is built and nothing fetched', async () => {
+      const { name, machine, stage } = world;
+      for (const text of [`FROM ${name}:1.0\n`, 'FROM scratch\nCOPY Dockerfile /\n']) {
+        for (const command of [['build'], ['buildx', 'build']]) {
+          const refusal = await machine.run(...command, '-t', 'app:1', world.context({ Dockerfile: text }));
+          expect(refusal).toMatchObject({ status: 1, stdout: '', code: 'BUILDER_CANNOT_ENFORCE' });
+          expect(refusal.stderr).toContain('DOCKER_BUILDKIT=0');
+        }
+      }
+      expect(await imagesOf(stage.engine)).toEqual([]);
+      expect(fs.existsSync(path.join(machine.config, 'trust', 'dtrust', 'builders.json'))).toBe(false);
+    });
+  },
+);
