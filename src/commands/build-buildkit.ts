@@ -1,6 +1,6 @@
 /**
  * A build with BuildKit: what it will take is found and decided on, the builder is seen to obey, and then the real docker
- * builds, under a source policy that lets in what was decided on and nothing else (docs/adr/0016-source-policy.md).
+ * builds, under a source policy that lets in what was decided on and nothing else (docs/adr/0017-source-policy.md).
  *
  * The Dockerfile is not rewritten, and docker gets the arguments as they were typed, with a few of dtrust's own behind
  * them. Nothing is built, and nothing fetched, before every image has been decided on.

@@ -1,6 +1,6 @@
 /**
  * The source policy under which BuildKit builds: what keeps every image out that was not decided on, whoever names it
- * (docs/adr/0016-source-policy.md).
+ * (docs/adr/0017-source-policy.md).
  *
  * BuildKit reads the rules in order. The last ALLOW or DENY that matches counts; a CONVERT that matches changes the
  * source at once, and the rules are read anew. So: deny every image, allow each admitted digest under any name (a
