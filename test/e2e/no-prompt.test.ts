@@ -65,6 +65,7 @@ const ASKING: readonly Asking[] = [
   { command: 'pull', ...FIRST_USE, args: () => ['pull', `${name()}:1.0`], onTerminal: true },
   { command: 'run', ...FIRST_USE, args: () => ['run', `${name()}:1.0`], status: 125 },
   { command: 'create', ...FIRST_USE, args: () => ['create', `${name()}:1.0`], status: 125 },
+  { command: 'build', ...FIRST_USE, args: () => ['build', '.'], onTerminal: true },
   { command: 'trust inspect', ...FIRST_USE, args: () => ['trust', 'inspect', name()] },
   { command: 'trust status', ...FIRST_USE, args: () => ['trust', 'status', name()] },
   { command: 'trust signer list', ...FIRST_USE, args: () => ['trust', 'signer', 'list', name()] },
@@ -186,7 +187,7 @@ const ASKING: readonly Asking[] = [
 
 /** Commands without a question. */
 const NEVER = [
-  ...['start', 'restart', 'commit', 'trust allow', 'build'],
+  ...['start', 'restart', 'commit', 'trust allow'],
   ...['trust', 'trust key', 'trust pin', 'trust signer', 'trust version'],
   ...['trust key list', 'trust pin add', 'trust pin list', 'trust pin remove'],
 ];
@@ -196,6 +197,7 @@ beforeAll(async () => {
   team = new Team(stage);
   owner = team.owner;
   stranger = stage.machine();
+  fs.writeFileSync(path.join(stranger.home, 'Dockerfile'), `FROM ${name()}:1.0\n`);
   await stranger.succeed(['trust', 'key', 'generate', 'dave']);
   await team.signed('app');
   bob = await team.developer('app', 'bob');
