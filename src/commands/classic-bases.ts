@@ -10,7 +10,7 @@ import { formatPlatform, normalizePlatform, parsePlatform } from '../reference/p
 import type { AdmittedBase, BaseWanted } from './admit-bases.ts';
 import type { BuildOptions } from './build-options.ts';
 import { discoverBases } from './discover-bases.ts';
-import { pullBytes } from './pull-images.ts';
+import { fetchBases } from './fetch-bases.ts';
 import type { Services } from './services.ts';
 
 export interface ClassicBases {
@@ -64,7 +64,7 @@ export async function classicBases(
   const text = serialiseForClassic(dockerfile, all, (use) => pinnedText(bases, use));
   return {
     text,
-    ids: await fetchMissing(services, onceEach(bases), options.quiet),
+    ids: await fetchBases(services, bases, options.quiet),
     admissions: bases.map(({ admission }) => admission),
     fromScratch: classicBuild(dockerfile, all).stages.some(
       ({ base }) => !('by' in base) && base.name === 'scratch',
@@ -73,9 +73,7 @@ export async function classicBases(
       services,
       admitted.filter(({ by }) => by === CACHE),
     ),
-    tagged: onceEach(bases).filter(
-      ({ admission, reference }) => admission.why === 'verified' && reference?.tag !== undefined,
-    ),
+    tagged: signedNames(bases),
   };
 }
 
@@ -98,34 +96,14 @@ function pinnedName(admission: Admission): string {
   return admission.fetch.kind === 'imageId' ? digestHex(admission.fetch.id) : localName(admission);
 }
 
-/** One of those that name the same bytes for the same platform under the same name. */
-function onceEach(bases: readonly AdmittedBase[]): readonly AdmittedBase[] {
-  const key = ({ admission, reference }: AdmittedBase) =>
-    JSON.stringify([localName(admission), admission.platform, reference?.canonical]);
-  return [...new Map(bases.map((base) => [key(base), base])).values()];
-}
-
-/** By digest, one after the other: they share the display. The IDs are those that the engine has for them. */
-async function fetchMissing(
-  services: Services,
-  bases: readonly AdmittedBase[],
-  quiet: boolean,
-): Promise<ReadonlySet<Digest>> {
-  const engine = await services.engine();
-  const { signal } = services.context;
-  const ids = new Set<Digest>();
-  for (const { admission, reference } of bases) {
-    const present = await engine.presentImage(admission, { signal });
-    if (present !== undefined || reference === undefined) {
-      ids.add((present ?? (await engine.pull(admission, { signal }))).id);
-      continue;
-    }
-    const { platform } = admission;
-    ids.add(
-      (await pullBytes(services, engine, { reference, platform, allTags: false, quiet }, admission)).id,
-    );
-  }
-  return ids;
+/** The names that signed tags are to have, each once. */
+function signedNames(bases: readonly AdmittedBase[]): readonly AdmittedBase[] {
+  const signed = bases.flatMap((base): [string, AdmittedBase][] =>
+    base.admission.why === 'verified' && base.reference?.tag !== undefined && base.digest !== undefined
+      ? [[base.reference.canonical, base]]
+      : [],
+  );
+  return [...new Map(signed).values()];
 }
 
 /** As docker does, what the engine does not hold is passed over. */

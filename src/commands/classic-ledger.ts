@@ -78,7 +78,7 @@ export interface Ending {
  */
 export async function noteBuilt(
   services: Services,
-  { ids: bases }: ClassicBases,
+  { ids: bases, admissions }: ClassicBases,
   { parents: before, isBuilt }: Beginning,
   { stages, printed, reference }: Ending,
 ): Promise<void> {
@@ -93,10 +93,15 @@ export async function noteBuilt(
     if (stages.length > 0) note(context, 'the image is not noted as yours: the engine has no ID');
     return;
   }
+  if (admissions.some(({ why }) => why === 'allowed')) {
+    // As for a commit: an entry of the ledger has no end, it would outlast the exception.
+    note(context, 'an image of this build is allowed for a time only, so the result is not noted as yours');
+    return;
+  }
   const images = imagesBuilt(trace).filter((image) => !isBuilt(image));
   try {
     const entries = images.map((image) => ({ engine: id, image, why: 'built' as const, reference }));
-    await recordImages(ledgerStore(services), entries);
+    await recordImages(ledgerStore(services), entries, { engine: id, images: after });
   } catch (error) {
     if (!hasCode(error, 'FILE_UNWRITABLE', 'DISK_FULL', 'LOCK_TIMEOUT')) throw error;
     const last = stages.at(-1);

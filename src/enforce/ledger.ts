@@ -96,10 +96,22 @@ export async function recordImage(store: LedgerStore, entry: Omit<LedgerEntry, '
   await recordImages(store, [entry]);
 }
 
-/** Adds entries in one go. @throws LocalStateError as `recordImage` */
+/** All images that an engine holds now. */
+export interface Held {
+  readonly engine: string;
+  readonly images: { has(image: Digest): boolean };
+}
+
+/**
+ * Adds entries in one go. What was built on an engine and is gone from it is taken out: each step of a build leaves an
+ * image, and nobody else would ever.
+ *
+ * @throws LocalStateError as `recordImage`
+ */
 export async function recordImages(
   store: LedgerStore,
   added: readonly Omit<LedgerEntry, 'atMs'>[],
+  held?: Held,
 ): Promise<void> {
   const isSame = (left: Omit<LedgerEntry, 'atMs'>) => (right: Omit<LedgerEntry, 'atMs'>) =>
     isFor(right, left.engine, left.image) && right.why === left.why;
@@ -108,9 +120,13 @@ export async function recordImages(
   if (missing.length === 0) return;
   const atMs = Math.max(0, store.clock.now());
   await change(store, (entries) => [
-    ...entries.filter((each) => !missing.some(isSame(each))),
+    ...entries.filter((each) => !missing.some(isSame(each)) && !isGone(each, held)),
     ...missing.map((entry) => ({ ...entry, atMs })),
   ]);
+}
+
+function isGone({ engine, image, why }: LedgerEntry, held: Held | undefined): boolean {
+  return held !== undefined && why === 'built' && engine === held.engine && !held.images.has(image);
 }
 
 /**

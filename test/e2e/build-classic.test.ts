@@ -87,6 +87,8 @@ function builder({ messages, made = { [STEP]: image.id, [MADE]: STEP } }: Answer
   };
 }
 
+const inAMonth = (): string => new Date(Date.now() + 30 * 86_400_000).toISOString().slice(0, 10);
+
 const lastBuild = (): FakeRequest => {
   const found = stage.engine.requests.findLast((each) => each.path.startsWith('/build'));
   if (found === undefined) throw new Error('the engine was asked for no build');
@@ -229,6 +231,15 @@ describe('refused, with nothing built, fetched or left behind', () => {
     });
     expect(run.error.found).toBe(STEP);
     expect(fs.existsSync(path.join(machine.config, 'trust/dtrust/ledger.json'))).toBe(false);
+  });
+
+  test('protocol 8: a base that the engine holds with another ONBUILD than the one that was looked at', async () => {
+    const Config = { OnBuild: ['COPY --from=elsewhere / /'] };
+    put(image.id, { RepoDigests: [pinned], Config });
+    stage.engine.images.set(pinned, stage.engine.images.get(image.id) as FakeImage);
+    fill(folder, { Dockerfile: `FROM ${name}:1.0\n` });
+    const run = await refusal(['context'], { code: 'BUILD_MATERIAL' });
+    expect(run.error).toMatchObject({ expected: '[]', found: JSON.stringify(Config.OnBuild) });
   });
 
   test('what an ONBUILD of the base copies from, which cannot be pinned', async () => {
@@ -375,6 +386,30 @@ describe('what was built', () => {
     await machine.succeed(['build', 'context']);
     const files = await sentFiles();
     expect(files.get(lastBuild().query.get('dockerfile') ?? '')).toBe(`# escape=\\\nFROM ${MADE.slice(7)}\n`);
+  });
+
+  test('upon an image that is allowed for a time is not', async () => {
+    const allowed = stage.image('acme/allowed', '1.0');
+    const digest = `${stage.name('acme/allowed')}@${allowed.digest}`;
+    await machine.succeed(['trust', 'allow', digest, '--reason', 'a test', '--until', inAMonth()]);
+    fill(folder, { Dockerfile: `FROM ${stage.name('acme/allowed')}:1.0\n` });
+    stage.override(builder({ made: { [MADE]: allowed.id } }));
+    const run = await machine.succeed(['build', 'context']);
+    expect(run.stderr).toContain('is allowed for a time only, so the result is not noted as yours');
+    expect(fs.existsSync(path.join(machine.config, 'trust/dtrust/ledger.json'))).toBe(false);
+  });
+
+  test('and is gone from the engine is forgotten', async () => {
+    fill(folder, { Dockerfile: `FROM ${name}:1.0\nRUN x\n` });
+    await machine.succeed(['build', 'context']);
+    expect(ledger()).toContain(STEP);
+    stage.engine.images.delete(STEP);
+    const next = digestOfText('what was built next');
+    stage.override(builder({ messages: [{ aux: { ID: next } }], made: { [next]: image.id } }));
+    await machine.succeed(['build', 'context']);
+    expect(ledger()).toContain(next);
+    expect(ledger()).toContain(MADE);
+    expect(ledger()).not.toContain(STEP);
   });
 
   test('is built without the cache where that could take a stranger', async () => {
