@@ -143,6 +143,17 @@ export function withDefaultTag(reference: Reference): Reference & { readonly tag
   return Object.freeze({ ...tagged, tag: DEFAULT_TAG });
 }
 
+/**
+ * The tag's or digest's name as docker and BuildKit fill it in from what was typed: as the canonical one, but the host
+ * is left as it was written (`GHCR.io:443/acme/app`), so that a rule for exactly this name meets it.
+ */
+export function dockerSpelling({ repository, canonical, given }: Reference): string {
+  const first = given.slice(0, Math.max(given.indexOf('/'), 0));
+  const isKept =
+    isHostLike(first) && normalizeHost(first) === repository.host && repository.host !== DOCKER_HUB;
+  return isKept ? `${first}${canonical.slice(repository.host.length)}` : canonical;
+}
+
 /** Path of the TUF target that stands for a tag (specification 1.1). */
 export function targetPath(repository: Repository, tag: Tag): string {
   return `${repository.canonical}:${tag}`;

@@ -5,6 +5,7 @@ import type { Digest } from '../../src/reference/digest.ts';
 import type { Tag } from '../../src/reference/reference.ts';
 import {
   assertNotTrustTag,
+  dockerSpelling,
   isLoopbackHost,
   isTag,
   parseReference,
@@ -368,4 +369,28 @@ describe('properties', () => {
     const made = referenceTo(repository, { tag: '1' as Tag, digest: DIGEST as Digest });
     expect(made).toEqual(parseReference(`ghcr.io/acme/app:1@${DIGEST}`));
   });
+});
+
+describe("docker's own spelling", () => {
+  test.each([
+    ['nginx', 'docker.io/library/nginx:latest'],
+    ['index.docker.io/nginx:1', 'docker.io/library/nginx:1'],
+    ['docker.io/acme/app', 'docker.io/acme/app:latest'],
+    ['ghcr.io:443/acme/app', 'ghcr.io:443/acme/app:latest'],
+    ['GHCR.io/acme/app:1', 'GHCR.io/acme/app:1'],
+    ['localhost:05000/app', 'localhost:05000/app:latest'],
+    [`Host:443/app@${DIGEST}`, `Host:443/app@${DIGEST}`],
+  ])('of %s is %s', (text, spelled) => {
+    expect(dockerSpelling(withName(text))).toBe(spelled);
+  });
+
+  test('is the canonical name for a reference that nobody typed', () => {
+    const { repository } = parseReference('GHCR.io:443/acme/app:1');
+    expect(dockerSpelling(referenceTo(repository, { tag: 'x' as Tag }))).toBe('ghcr.io/acme/app:x');
+  });
+
+  function withName(text: string) {
+    const reference = parseReference(text);
+    return reference.digest === undefined ? withDefaultTag(reference) : reference;
+  }
 });
