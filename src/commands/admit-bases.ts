@@ -12,7 +12,7 @@ import { inParallel } from '../lib/parallel.ts';
 import { type Settled, settle } from '../lib/settle.ts';
 import type { Admission } from '../reference/admission.ts';
 import type { Digest } from '../reference/digest.ts';
-import type { Reference } from '../reference/reference.ts';
+import { type Reference, withDefaultTag } from '../reference/reference.ts';
 import { firstUseRefused } from '../trust/first-use.ts';
 import { BaseCollections } from './base-collections.ts';
 import { readOnBuild } from './base-on-build.ts';
@@ -64,7 +64,8 @@ export interface BuilderFacts {
   readonly platform: string;
 }
 
-const AT_ONCE = 8;
+/** Repositories that are asked at a time. */
+export const AT_ONCE = 8;
 /** Images of one build; each costs at least one request. */
 export const MOST_BASES = 200;
 
@@ -95,10 +96,11 @@ export class BaseAdmitter {
   readonly #decided = new Map<string, Settled<Decided>>();
   readonly #onBuild = new Map<string, Settled<readonly string[]>>();
 
-  constructor(services: Services, facts: BuilderFacts) {
+  /** `collections`: where some may have been opened already. */
+  constructor(services: Services, facts: BuilderFacts, collections = new BaseCollections(services)) {
     this.#services = services;
     this.#facts = facts;
-    this.#collections = new BaseCollections(services);
+    this.#collections = collections;
     const { fs, clock } = services.context;
     this.#memory = new BaseMemory({ fs, clock, directory: services.trustDirectory });
   }
@@ -200,7 +202,8 @@ export class BaseAdmitter {
     const onBuild = this.#onBuild.get(onBuildKey(use, read) ?? '');
     if (onBuild === undefined || !('value' in onBuild)) return onBuild ?? { reason: undefined };
     const { text, platform, targetPlatform, where, by } = use;
-    const { reference, admission, digest, localImageId } = decided.value;
+    const { admission, digest, localImageId } = decided.value;
+    const reference = decided.value.reference && asTyped(decided.value.reference, read.value.reference);
     return {
       value: {
         ...{ text, platform, targetPlatform, where, by, admission, onBuild: onBuild.value },
@@ -223,6 +226,11 @@ export class BaseAdmitter {
       });
     }
   }
+}
+
+/** One image, decided on once: each use has its own spelling of the name. */
+function asTyped(decided: Reference, typed: Reference = decided): Reference {
+  return typed.digest === undefined ? withDefaultTag(typed) : typed;
 }
 
 interface Read {

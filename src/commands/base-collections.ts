@@ -35,7 +35,11 @@ export class BaseCollections {
   async #open(repository: Repository): Promise<VerifiedCollection> {
     const services = this.#services;
     const mayAsk = this.#mayAsk.has(repository.canonical);
-    const source = await sourceFor(services, repository);
+    // Several are opened at a time, beside other work: none of them is the repository in hand.
+    const { about } = services;
+    const opening = sourceFor(services, repository);
+    services.about = about;
+    const source = await opening;
     const collection = await openFor(services, repository, source, { purpose: 'use', mayAsk });
     printWarnings(services, collection);
     return collection;

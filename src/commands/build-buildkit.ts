@@ -18,12 +18,14 @@ import { parseUserPolicy, type UserPolicy } from '../enforce/build/user-policy.t
 import { LocalStateError } from '../lib/errors.ts';
 import { escapeShort } from '../lib/escape.ts';
 import { isSystemError, writeFailure } from '../lib/fs-error.ts';
+import { settle, unsettle } from '../lib/settle.ts';
 import type { AdmittedBase } from './admit-bases.ts';
 import type { BuildOptions } from './build-options.ts';
 import { type BuilderInUse, builderInUse } from './builder-in-use.ts';
 import { buildkitDockerfile, type DockerfileFound } from './buildkit-dockerfile.ts';
-import { type BuildkitImages, buildkitImages } from './buildkit-images.ts';
+import { type BuildkitImages, buildkitImages, imagesAhead } from './buildkit-images.ts';
 import { LocalNames, noteBuiltImage } from './buildkit-ledger.ts';
+import type { BuildxAnswers } from './buildx-answers.ts';
 import { type ExitStatus, note } from './context.ts';
 import { BuilderTrial } from './prove-builder.ts';
 import type { Services } from './services.ts';
@@ -33,13 +35,19 @@ import { prepareSignAfterBuild } from './sign-after-build.ts';
  * Throws UsageError USAGE, DOCKERFILE_INVALID, BUILD_CONTEXT_INVALID, NOT_YET_ENFORCED; EngineError
  * BUILDER_CANNOT_ENFORCE; TrustError BUILD_MATERIAL, LOCAL_BASE; and as `discoverBases` and `prepareSignAfterBuild`.
  */
-export async function buildWithBuildKit(services: Services, options: BuildOptions): Promise<ExitStatus> {
+export async function buildWithBuildKit(
+  services: Services,
+  options: BuildOptions,
+  answers: BuildxAnswers,
+): Promise<ExitStatus> {
   const outputs = readOutputs(options);
   const user = userPolicy(services);
-  const builder = await builderInUse(services, options);
+  const looking = settle(builderInUse(services, answers));
   const source = await buildkitDockerfile(services.context, options);
   try {
-    const images = await buildkitImages(services, options, builder, source);
+    const ahead = imagesAhead(services, options, source);
+    const builder = unsettle(await looking);
+    const images = await buildkitImages(services, options, builder, ahead);
     return await inTemporaryFolder(services, (folder) =>
       buildIn(folder, services, { options, outputs, user, builder, source, images }),
     );

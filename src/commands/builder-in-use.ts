@@ -1,13 +1,12 @@
 /** The builder that docker would use for this call, as buildx describes it, and whether dtrust can build on it. */
-import assert from 'node:assert';
-import { flagValue } from '../cli/argv.ts';
 import type { BuilderIdentity } from '../enforce/build/proven-builders.ts';
 import { type BuilderShown, parseBuilder } from '../engine/buildx.ts';
 import { EngineError, UsageError } from '../lib/errors.ts';
 import { escapeShort } from '../lib/escape.ts';
+import { settle, unsettle } from '../lib/settle.ts';
 import { parseReference } from '../reference/reference.ts';
 import type { RawEnvironment } from '../settings/environment.ts';
-import type { BuildOptions } from './build-options.ts';
+import type { BuildxAnswers } from './buildx-answers.ts';
 import { note } from './context.ts';
 import type { Services } from './services.ts';
 
@@ -24,21 +23,15 @@ export interface BuilderInUse {
 const CLASSIC_HINT = 'For the classic builder put `DOCKER_BUILDKIT=0` before `dtrust build`.';
 
 /**
- * Asks buildx.
+ * What buildx says of it, judged.
  * @throws UsageError USAGE; EngineError ENGINE_ERROR for a builder that there is not, BUILDER_CANNOT_ENFORCE
  */
-export async function builderInUse(services: Services, options: BuildOptions): Promise<BuilderInUse> {
+export async function builderInUse(services: Services, answers: BuildxAnswers): Promise<BuilderInUse> {
   const { context } = services;
-  const { docker } = context;
-  assert(docker !== undefined, 'docker is found before a command that ends in it');
-  const wanted = wantedBuilder(services, options);
-  if (wanted?.startsWith('-') === true) {
-    throw new UsageError({ code: 'USAGE', message: `no builder can be called ${escapeShort(wanted)}` });
-  }
-  const [inspected, version] = await Promise.all([
-    docker.ask(['buildx', 'inspect', ...(wanted === undefined ? [] : [wanted])]),
-    docker.ask(['buildx', 'version']),
-  ]);
+  const { wanted } = answers;
+  // Beside them: the builder is the engine's, most often.
+  const engineInfo = settle(services.engine().then((engine) => engine.info({ signal: context.signal })));
+  const [inspected, version] = await Promise.all([answers.inspected(), answers.version()]);
   const shown = inspected.status === 0 ? parseBuilder(inspected.stdout.toString()) : undefined;
   if (shown === undefined) {
     const said = inspected.stderr.toString().trim().split('\n').at(-1) ?? '';
@@ -50,7 +43,7 @@ export async function builderInUse(services: Services, options: BuildOptions): P
   refuseSeveralNodes(shown);
   refuseUnknownImage(services, shown);
   const isEngine = shown.driver === 'docker' && shown.endpoint === services.contextName;
-  const info = isEngine ? await (await services.engine()).info({ signal: context.signal }) : undefined;
+  const info = isEngine ? unsettle(await engineInfo) : undefined;
   return {
     name: shown.name,
     driver: shown.driver,
@@ -68,16 +61,6 @@ export async function builderInUse(services: Services, options: BuildOptions): P
       environment: builderVariables(context.rawEnvironment),
     },
   };
-}
-
-/** By name; undefined for the one that `buildx use` has chosen. */
-function wantedBuilder(services: Services, { parsed, flags }: BuildOptions): string | undefined {
-  const named = flagValue(flags, 'builder') || flagValue(parsed.between, 'builder');
-  const byName = named || services.context.env.buildxBuilder;
-  if (byName) return byName;
-  // docker: what is not typed as buildx builds on the engine, unless `buildx install` has made buildx its alias.
-  const asBuildx = parsed.path[0] === 'buildx' || services.config.aliases.get('builder') === 'buildx';
-  return asBuildx ? undefined : services.contextName;
 }
 
 function refuseSeveralNodes({ name, nodes }: BuilderShown): void {

@@ -11,7 +11,8 @@ import type { AdmittedBase, BaseWanted } from './admit-bases.ts';
 import type { BuildOptions } from './build-options.ts';
 import type { BuilderInUse } from './builder-in-use.ts';
 import type { DockerfileFound } from './buildkit-dockerfile.ts';
-import { discoverBases } from './discover-bases.ts';
+import { type Discovery, discoverBases } from './discover-bases.ts';
+import { openAhead } from './open-ahead.ts';
 import type { Services } from './services.ts';
 
 export interface BuildkitImages {
@@ -24,6 +25,30 @@ export interface BuildkitImages {
 const CACHE = '--cache-from';
 const IMAGE_CONTEXT = 'docker-image://';
 
+/** What is known before the builder is. */
+export interface ImagesAhead extends Pick<Discovery, 'dockerfile' | 'collections'> {
+  readonly uses: Omit<Discovery['options'], 'buildPlatform'>;
+}
+
+/**
+ * Reads the Dockerfile, and begins to ask for the trust data of what it names.
+ * @throws UsageError DOCKERFILE_INVALID
+ */
+export function imagesAhead(
+  services: Services,
+  { buildArgs, target, pull, namedContexts }: BuildOptions,
+  source: DockerfileFound,
+): ImagesAhead {
+  const dockerfile = parseDockerfile(source.bytes, 'buildkit', source.name);
+  const uses = {
+    buildArgs,
+    ...(target === undefined ? {} : { target }),
+    namedContexts: new Set(namedContexts.keys()),
+  };
+  const facts = { grammar: 'buildkit', pull } as const;
+  return { dockerfile, uses, collections: openAhead(services, { dockerfile, options: uses, facts }) };
+}
+
 /**
  * Decides on all of it. Throws UsageError USAGE, NOT_YET_ENFORCED, BUILD_CONTEXT_INVALID, PLATFORM_INVALID and as
  * `discoverBases`; TrustError LOCAL_BASE.
@@ -32,23 +57,18 @@ export async function buildkitImages(
   services: Services,
   options: BuildOptions,
   builder: BuilderInUse,
-  source: DockerfileFound,
+  { dockerfile, uses, collections }: ImagesAhead,
 ): Promise<BuildkitImages> {
   const caches = options.cacheFrom.map(readCacheSource);
   const contexts = imageContexts(options.namedContexts);
-  const dockerfile = parseDockerfile(source.bytes, 'buildkit', source.name);
-  const { buildArgs, target, pull, quiet } = options;
+  const { pull, quiet } = options;
   const admitted = await discoverBases(
     services,
     { grammar: 'buildkit', engineIsBuilder: builder.isEngine, pull, quiet },
     {
       dockerfile,
-      options: {
-        buildArgs,
-        ...(target === undefined ? {} : { target }),
-        buildPlatform: builder.platform,
-        namedContexts: new Set(options.namedContexts.keys()),
-      },
+      collections,
+      options: { ...uses, buildPlatform: builder.platform },
       targetPlatforms: targetPlatforms(options, builder),
       others: [...caches.map(cacheWanted), ...generatorsWanted(options)],
       contexts,

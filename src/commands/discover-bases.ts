@@ -11,6 +11,7 @@ import { imageUses } from '../dockerfile/image-uses.ts';
 import { UsageError } from '../lib/errors.ts';
 import { escapeShort } from '../lib/escape.ts';
 import { type AdmittedBase, BaseAdmitter, type BaseWanted, type BuilderFacts } from './admit-bases.ts';
+import type { BaseCollections } from './base-collections.ts';
 import type { Services } from './services.ts';
 
 export interface Discovery {
@@ -20,6 +21,8 @@ export interface Discovery {
   readonly targetPlatforms: readonly string[];
   /** Images that something else than the Dockerfile names. */
   readonly others?: readonly BaseWanted[];
+  /** Where collections may have been opened ahead. */
+  readonly collections?: BaseCollections | undefined;
   /** Named contexts that are images, by their name; their ONBUILD runs where a FROM takes them. */
   readonly contexts?: ReadonlyMap<string, BaseWanted>;
 }
@@ -42,7 +45,11 @@ export async function discoverBases(
   usesOf: UsesOf = imageUses,
 ): Promise<readonly AdmittedBase[]> {
   const { dockerfile, targetPlatforms } = discovery;
-  const admitter = new BaseAdmitter(services, { ...facts, platform: targetPlatforms[0] ?? '' });
+  const admitter = new BaseAdmitter(
+    services,
+    { ...facts, platform: targetPlatforms[0] ?? '' },
+    discovery.collections,
+  );
   const beside = [...(discovery.others ?? []), ...contextsWanted(discovery)];
   let triggers: ReadonlyMap<string, Triggers> = new Map();
   let known: ReadonlySet<string> | undefined;

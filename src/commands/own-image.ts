@@ -1,6 +1,6 @@
 /** An image that the engine has under a name and that the ledger says comes from here. */
 import { admitLocal } from '../enforce/admit.ts';
-import { isOwn, loadLedger } from '../enforce/ledger.ts';
+import { isOwn, type LedgerEntry, loadLedger } from '../enforce/ledger.ts';
 import type { LocalImage } from '../engine/local-image.ts';
 import type { Admission } from '../reference/admission.ts';
 import type { Reference, Tag } from '../reference/reference.ts';
@@ -23,16 +23,35 @@ export interface OwnImage {
  */
 export async function ownImage(
   services: Services,
-  { repository, tag }: Reference & { readonly tag: Tag },
+  reference: Reference & { readonly tag: Tag },
   counts: (image: LocalImage) => boolean = () => true,
 ): Promise<OwnImage | undefined> {
+  const found = await findOwn(services, reference, counts);
+  if (found === undefined) return undefined;
+  const { image, entry } = found;
+  const name = `${reference.repository.familiar}:${reference.tag}`;
+  note(services.context, `${name} is ${image.id}, ${entry.why} here; no signature was asked for`);
+  return { admission: admitLocal(image.id, entry.reference), image };
+}
+
+/** Whether there is such an image, without a word. Throws as `ownImage`. */
+export async function hasOwnImage(
+  services: Services,
+  reference: Reference & { readonly tag: Tag },
+): Promise<boolean> {
+  return (await findOwn(services, reference, () => true)) !== undefined;
+}
+
+async function findOwn(
+  services: Services,
+  { repository, tag }: Reference & { readonly tag: Tag },
+  counts: (image: LocalImage) => boolean,
+): Promise<{ readonly image: LocalImage; readonly entry: LedgerEntry } | undefined> {
   if (!loadLedger(ledgerStore(services)).some(isOwn)) return undefined;
-  const name = `${repository.familiar}:${tag}`;
   const engine = await services.engine();
+  const name = `${repository.familiar}:${tag}`;
   const image = await engine.inspectImage(name, { signal: services.context.signal });
   if (image === undefined || !counts(image)) return undefined;
   const entry = (await entriesFor(services, image.id)).find(isOwn);
-  if (entry === undefined) return undefined;
-  note(services.context, `${name} is ${image.id}, ${entry.why} here; no signature was asked for`);
-  return { admission: admitLocal(image.id, entry.reference), image };
+  return entry && { image, entry };
 }

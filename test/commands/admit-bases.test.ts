@@ -50,6 +50,12 @@ describe('design 1: a tag is the digest that is signed for it', () => {
       'GET acme/app manifests/_trust',
       'GET library/nginx manifests/_trust',
     ]);
+    // BuildKit leaves the host as it was typed, so each use keeps its own spelling.
+    const spelled = await world.admit(['ghcr.io/acme/app:2', 'GHCR.io:443/acme/app:2']);
+    expect(spelled.map(({ reference }) => reference?.given)).toEqual([
+      'ghcr.io/acme/app:2',
+      'GHCR.io:443/acme/app:2',
+    ]);
     expect(world.engineAsked()).toEqual([]);
   });
 

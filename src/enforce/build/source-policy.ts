@@ -14,7 +14,7 @@ import assert from 'node:assert';
 import { TrustError } from '../../lib/errors.ts';
 import { type Admission, assertAdmission } from '../../reference/admission.ts';
 import { type Digest, digestHex } from '../../reference/digest.ts';
-import { type Reference, withDefaultTag } from '../../reference/reference.ts';
+import { dockerSpelling, type Reference, withDefaultTag } from '../../reference/reference.ts';
 
 /** A rule in BuildKit's own JSON. */
 export interface PolicyRule {
@@ -95,13 +95,16 @@ function conversions(images: readonly PolicyImage[], nonce: string): readonly Po
   const targets = new Map<string, string>();
   for (const image of images) {
     if (image.reference === undefined || image.reference.digest !== undefined) continue;
-    const { repository, tag } = withDefaultTag(image.reference);
-    const name = `${IMAGE}${repository.canonical}:${tag}`;
-    const target = sourceOf({ ...image, reference: { ...image.reference, tag } }, nonce);
-    assert(target !== name, 'a conversion leads away from its name');
-    const before = targets.get(name);
-    if (before !== undefined && before !== target) throw twoImages(image.reference);
-    targets.set(name, target);
+    const reference = withDefaultTag(image.reference);
+    const target = sourceOf({ ...image, reference }, nonce);
+    // BuildKit leaves the host of a name as it was typed.
+    for (const spelling of [reference.canonical, dockerSpelling(reference)]) {
+      const name = `${IMAGE}${spelling}`;
+      assert(target !== name, 'a conversion leads away from its name');
+      const before = targets.get(name);
+      if (before !== undefined && before !== target) throw twoImages(image.reference);
+      targets.set(name, target);
+    }
   }
   return [...targets].map(([identifier, target]) => ({
     action: 'CONVERT',

@@ -115,6 +115,15 @@ describe('issue 4.5: under the source policy of a build', () => {
   });
 });
 
+describe('issue 4.5: a host that was typed in another spelling', () => {
+  test.each(['GHCR.io/acme/app:1', 'ghcr.io:443/acme/app:1', 'ghcr.io/acme/app:1'])('%s is met', (typed) => {
+    const rules = policy([tagged(typed, GOOD)]);
+    const target = `docker-image://ghcr.io/acme/app:1@${GOOD}`;
+    expect(decide(rules, `docker-image://${typed}`)).toBe(target);
+    expect(decide(rules, 'docker-image://ghcr.io/acme/app:1')).toBe(target);
+  });
+});
+
 describe('issue 4.5: with a policy of the user', () => {
   const convert = (from: string, to: string): PolicyRule => ({
     action: 'CONVERT',
