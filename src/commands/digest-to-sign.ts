@@ -26,6 +26,20 @@ export async function chooseDigest(
   const engine = await services.engine();
   const image = await engine.inspectImage(`${repository.familiar}:${tag}`, { signal });
   if (image === undefined) return await askForServedDigest(services, reference);
+  return await digestOfLocal(services, reference, image);
+}
+
+/**
+ * The digest that an image of the engine has in a repository, for a tag of it; undefined when it is not there.
+ * @throws TrustError DIGEST_UNCONFIRMED when several are this image; RegistryError, NetworkError
+ */
+export async function digestOfLocal(
+  services: Services,
+  reference: Reference & { readonly tag: Tag },
+  image: LocalImage,
+): Promise<Digest | undefined> {
+  const { repository, tag } = reference;
+  const { signal } = services.context;
   const client = await services.registry();
   const digests = await inRegistry(client, reference, knownAs(image, reference), signal);
   if (digests.length === 0) return undefined;

@@ -79,7 +79,7 @@ export async function run(context: Context): Promise<Outcome> {
     const { status, stdout } = await observeDocker(rest);
     context.out(stdout);
     if (status !== 0) return status;
-    await signing.sign({ digest });
+    await signing.sign({ digest, from: 'producer' });
     return 0;
   } finally {
     await services.close();

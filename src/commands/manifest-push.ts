@@ -40,6 +40,7 @@ export async function run(context: Context): Promise<ExitStatus> {
     const members = images.map(memberOf);
     await signing.sign({
       digest: printedDigest(stdout, list),
+      from: 'report',
       verify: ({ manifest }) => void verifyCombined(manifest, { members }),
     });
     return 0;

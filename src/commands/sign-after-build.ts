@@ -13,7 +13,9 @@ import { DtrustError, TrustError } from '../lib/errors.ts';
 import { escapeShort } from '../lib/escape.ts';
 import type { DescribedManifest } from '../publish/describe-manifest.ts';
 import type { Digest } from '../reference/digest.ts';
+import type { Reference, Tag } from '../reference/reference.ts';
 import { note } from './context.ts';
+import { digestOfLocal } from './digest-to-sign.ts';
 import type { Services } from './services.ts';
 import { prepareToSign } from './sign-produced.ts';
 
@@ -44,7 +46,13 @@ export async function prepareSignAfterBuild(
   return {
     sign: async (metadata, { engineBuilder }) => {
       const { digest, configDigest } = built(metadata, engineBuilder, pushed);
-      await ready.sign({ digest, verify: (described) => verifyConfig(described, configDigest) });
+      if (configDigest === undefined) return await ready.sign({ digest, from: 'producer' });
+      await ready.sign({
+        digest,
+        from: 'report',
+        verify: (described) => verifyConfig(described, configDigest),
+        ...(engineBuilder && { elsewhere: (name) => asEnginePushed(services, name, configDigest) }),
+      });
     },
   };
 }
@@ -67,9 +75,22 @@ function built(
   }
 }
 
+/**
+ * What the engine has pushed the image as. Its classic store makes the layers anew for each registry, and buildx reports
+ * the digest in the first one only.
+ */
+async function asEnginePushed(
+  services: Services,
+  name: Reference & { readonly tag: Tag },
+  configDigest: Digest,
+): Promise<Digest | undefined> {
+  const engine = await services.engine();
+  const image = await engine.inspectImage(configDigest, { signal: services.context.signal });
+  return image === undefined ? undefined : await digestOfLocal(services, name, image);
+}
+
 /** On the engine's classic store the digest comes by way of the registry: it counts with the image's own configuration. */
-function verifyConfig({ manifest, entry }: DescribedManifest, configDigest: Digest | undefined): void {
-  if (configDigest === undefined) return;
+function verifyConfig({ manifest, entry }: DescribedManifest, configDigest: Digest): void {
   if (manifest.kind === 'image' && manifest.config.digest === configDigest) return;
   throw new TrustError({
     code: 'DIGEST_UNCONFIRMED',

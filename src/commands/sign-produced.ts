@@ -9,7 +9,7 @@ import { DtrustError, KeyError } from '../lib/errors.ts';
 import { Interrupted } from '../lib/interrupted.ts';
 import { type DescribedManifest, describeManifest } from '../publish/describe-manifest.ts';
 import type { Digest } from '../reference/digest.ts';
-import type { Reference, Tag } from '../reference/reference.ts';
+import { type Reference, referenceTo, type Tag } from '../reference/reference.ts';
 import type { TargetEntry } from '../trust/core/editor.ts';
 import { note } from './context.ts';
 import type { Services } from './services.ts';
@@ -18,10 +18,13 @@ import { withHints } from './trust-hints.ts';
 
 /** What a program says it has made, and how that is held against the bytes. */
 export interface Produced {
-  /** The digest that the program has from itself, not from what a tag says. */
   readonly digest: Digest;
+  /** 'report': it may come from the registry, and is worth nothing before `verify` has said yes to it. */
+  readonly from: 'producer' | 'report';
   /** Throws TrustError DIGEST_UNCONFIRMED where the manifest under the digest is not what was made. */
   readonly verify?: (described: DescribedManifest) => void;
+  /** What was made, in a repository that does not have it under that digest; undefined where nobody knows. */
+  readonly elsewhere?: (reference: Reference & { readonly tag: Tag }) => Promise<Digest | undefined>;
 }
 
 export interface SignProduced {
@@ -79,67 +82,85 @@ function refuseSecondRoot(ready: readonly ReadyToSign[]): void {
   });
 }
 
+interface Unsigned {
+  readonly ready: ReadyToSign;
+  /** That can be offered for signing. */
+  readonly digest: Digest | undefined;
+}
+
 async function signAll(
   services: Services,
-  ready: readonly ReadyToSign[],
+  all: readonly ReadyToSign[],
   produced: Produced,
   quiet: boolean,
 ): Promise<void> {
-  const failed: { readonly error: DtrustError; readonly of: ReadyToSign }[] = [];
-  for (const [index, each] of ready.entries()) {
+  const known = produced.from === 'producer' ? produced.digest : undefined;
+  const failed: (Unsigned & { readonly error: DtrustError })[] = [];
+  for (const [index, ready] of all.entries()) {
+    let digest = known;
     try {
-      await signOne(services, each, produced, quiet);
+      const entries = await confirm(services, ready, produced);
+      digest = entries[0]?.sha256;
+      await publishTags(ready, entries, (line) => quiet || services.context.err(`${line}\n`));
     } catch (error) {
       if (error instanceof Interrupted) {
-        const left = [...failed.map(({ of }) => of), ...ready.slice(index)];
-        for (const line of left.flatMap((of) => unsignedLines(of, produced.digest))) {
+        const later = all.slice(index + 1).map((each) => ({ ready: each, digest: known }));
+        for (const line of unsignedLines([...failed, { ready, digest }, ...later])) {
           note(services.context, line);
         }
         throw error;
       }
       if (!(error instanceof DtrustError)) throw error;
-      withHints(error, each.repository);
-      // What could not be confirmed is not offered for signing.
-      if (error.code === 'DIGEST_UNCONFIRMED') error.hints = [];
-      failed.push({ error, of: each });
-      if (ready.length > 1) {
-        note(services.context, `cannot sign ${each.repository.canonical}: ${error.message} (${error.code})`);
+      withHints(error, ready.repository);
+      if (error.code === 'DIGEST_UNCONFIRMED') {
+        // What could not be confirmed is not offered for signing.
+        error.hints = [];
+        digest = undefined;
+      }
+      failed.push({ error, ready, digest });
+      if (all.length > 1) {
+        note(services.context, `cannot sign ${ready.repository.canonical}: ${error.message} (${error.code})`);
       }
     }
   }
   const [first] = failed;
   if (first === undefined) return;
-  const lines = failed.flatMap(({ of, error }) =>
-    unsignedLines(of, error.code === 'DIGEST_UNCONFIRMED' ? undefined : produced.digest),
-  );
-  first.error.hints = [...first.error.hints, ...lines];
+  first.error.hints = [...first.error.hints, ...unsignedLines(failed)];
   throw first.error;
 }
 
-async function signOne(
+/** Rule 5.1: what the registry has under the digest, seen to be what was made. */
+async function confirm(
   services: Services,
-  ready: ReadyToSign,
-  { digest, verify }: Produced,
-  quiet: boolean,
-): Promise<void> {
-  const { repository, tags } = ready;
-  const { context } = services;
+  { repository, tags }: ReadyToSign,
+  produced: Produced,
+): Promise<readonly (TargetEntry & { readonly sha256: Digest })[]> {
+  const { signal } = services.context;
   const client = await services.registry();
-  const entries: TargetEntry[] = [];
+  const entries: (TargetEntry & { readonly sha256: Digest })[] = [];
   for (const tag of tags) {
-    const described = await describeManifest(client, repository, tag, digest, context.signal);
-    verify?.(described);
-    entries.push(described.entry);
+    let { digest } = produced;
+    if (
+      produced.elsewhere !== undefined &&
+      (await client.headManifest(repository, digest, { signal })) === undefined
+    ) {
+      digest = (await produced.elsewhere({ ...referenceTo(repository, { tag }), tag })) ?? digest;
+    }
+    const described = await describeManifest(client, repository, tag, digest, signal);
+    produced.verify?.(described);
+    entries.push({ ...described.entry, sha256: digest });
     await warnIfTagMoved(services, repository, tag, described.entry);
   }
-  await publishTags(ready, entries, (line) => quiet || context.err(`${line}\n`));
+  return entries;
 }
 
 /** After the upload a failure must not read as if nothing had happened. */
-function unsignedLines({ repository, tags }: ReadyToSign, digest: Digest | undefined): readonly string[] {
-  const when = digest === undefined ? 'sign the digest you made' : 'once this is mended';
-  return tags.map(
-    (tag) =>
-      `The image is in the registry but not signed; ${when}: dtrust trust sign ${repository.familiar}:${tag}@${digest ?? 'sha256:DIGEST'}`,
-  );
+function unsignedLines(left: readonly Unsigned[]): readonly string[] {
+  return left.flatMap(({ ready: { repository, tags }, digest }) => {
+    const when = digest === undefined ? 'sign the digest you made' : 'once this is mended';
+    return tags.map(
+      (tag) =>
+        `The image is in the registry but not signed; ${when}: dtrust trust sign ${repository.familiar}:${tag}@${digest ?? 'sha256:DIGEST'}`,
+    );
+  });
 }

@@ -61,6 +61,11 @@ export interface Begun {
   readonly pin: Pin;
 }
 
+export interface RunOptions {
+  readonly fault?: Fault;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 export class CommandWorld {
   readonly registry: MemoryRegistry;
   readonly host: string;
@@ -180,12 +185,20 @@ export class CommandWorld {
   }
 
   /** Runs `dtrust ARGS` on the machine with this home. */
-  async run(
+  async run(home: string, args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
+    return await this.act(home, args, options, async (context) => {
+      const command = await commandNamed(context.parsed.path.join(' '));
+      await command.run(context);
+    });
+  }
+
+  /** Does something with what a command of this line would be given. */
+  async act(
     home: string,
     args: readonly string[],
-    options: { readonly fault?: Fault; readonly env?: Readonly<Record<string, string>> } = {},
+    { fault, env = {} }: RunOptions,
+    work: (context: Context) => Promise<void>,
   ): Promise<Outcome> {
-    const { fault, env = {} } = options;
     const faulty = faultyFileSystem(fault, withPid(fault === undefined ? undefined : 4_194_999));
     const { signal } = new AbortController();
     const said = { out: '', err: '' };
@@ -196,9 +209,8 @@ export class CommandWorld {
       DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE: PASSPHRASE,
       ...env,
     };
-    const parsed = parseDockerArgv(args);
     const context: Context = {
-      parsed,
+      parsed: parseDockerArgv(args),
       env: readEnvironment(raw),
       rawEnvironment: raw,
       fs: faulty.fs,
@@ -219,8 +231,7 @@ export class CommandWorld {
       columns: () => 80,
       signal,
     };
-    const command = await commandNamed(parsed.path.join(' '));
-    const error = await command.run(context).then(
+    const error = await work(context).then(
       () => undefined,
       (reason: unknown) => reason,
     );

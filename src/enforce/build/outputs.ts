@@ -3,9 +3,8 @@
  * ones refuse what is new there): which names it will push, which have to be signed, and whether the engine may
  * hold the image afterwards.
  *
- * Where two readings are possible the one with more pushing counts. One result that is pushed is one digest, and buildx
- * reports one: a build that pushes and writes another image beside it is refused, because the digest reported
- * may be the other one's.
+ * What has two readings is refused. One result that is pushed is one digest, and buildx reports one: a build that pushes
+ * and writes another image beside it is refused, because the digest reported may be the other one's.
  */
 import { readCsvRecord } from '../../cli/csv.ts';
 import { UsageError } from '../../lib/errors.ts';
@@ -147,11 +146,11 @@ function destination({ type, attributes }: Export): string {
   return dest === '' && (type === 'oci' || type === 'tar') ? '-' : dest;
 }
 
-/** What Go's ParseBool takes for true, and nothing at all, which BuildKit takes for true as well. */
+/** As Go's ParseBool. Nothing at all is refused: for the one store it means yes, for the other no. */
 function isOn({ attributes, given }: Export, name: string): boolean {
   const text = attributes.get(name);
   if (text === undefined || /^(?:0|f|F|false|FALSE|False)$/.test(text)) return false;
-  if (/^(?:1|t|T|true|TRUE|True)?$/.test(text)) return true;
+  if (/^(?:1|t|T|true|TRUE|True)$/.test(text)) return true;
   throw invalid(given, `${name} is neither true nor false`);
 }
 
