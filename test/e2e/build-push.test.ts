@@ -47,7 +47,9 @@ const push = (tag = '2.0') => ['build', '--push', '-t', `${stage.name('app')}:${
 
 async function signedAs(tag: string): Promise<string | undefined> {
   const { SignedTags } = await team.inspected(owner, 'app');
-  const found = (SignedTags as { SignedTag: string; Digest: string }[]).find((each) => each.SignedTag === tag);
+  const found = (SignedTags as { SignedTag: string; Digest: string }[]).find(
+    (each) => each.SignedTag === tag,
+  );
   return found === undefined ? undefined : `sha256:${found.Digest}`;
 }
 
@@ -84,9 +86,15 @@ describe('design 6, push: what a build pushes is signed', () => {
 
 describe('design 6, push: the build is not begun', () => {
   test.each<[string, string, () => Machine, () => readonly string[], Variables?]>([
-    ['a wrong passphrase', 'KEY_PASSPHRASE', () => owner, push, {
-      DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE: 'not the passphrase',
-    }],
+    [
+      'a wrong passphrase',
+      'KEY_PASSPHRASE',
+      () => owner,
+      push,
+      {
+        DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE: 'not the passphrase',
+      },
+    ],
     ['no key', 'KEY_MISSING', () => reader, push],
     ['the tag of trust data', 'TAG_RESERVED', () => owner, () => push('_trust')],
     ['no tag', 'USAGE', () => owner, () => ['build', '--push', 'context']],

@@ -7,7 +7,14 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { cliPlugin, dockerCli, needPeers, pushImage, type RunningRegistry, textImage } from '../helpers/peers.ts';
+import {
+  cliPlugin,
+  dockerCli,
+  needPeers,
+  pushImage,
+  type RunningRegistry,
+  textImage,
+} from '../helpers/peers.ts';
 import { type Machine, OWNER_ENV } from './machines.ts';
 import { servedManifest, signedTags } from './registry-view.ts';
 import { type EngineKind, useStage } from './stage.ts';
