@@ -70,7 +70,9 @@ async function buildIn(folder: string, services: Services, prepared: Prepared): 
   const nonce = randomBytes(4).toString('hex');
   // Before anything is begun: two images under one name are refused.
   const policy = renderPolicy(sourcePolicy({ images: images.bases, nonce, ...(user && { user }) }));
-  const signing = await prepareSignAfterBuild(services, outputs, { quiet: options.quiet });
+  const signing = isCall(options)
+    ? undefined
+    : await prepareSignAfterBuild(services, outputs, { quiet: options.quiet });
   const names = new LocalNames(services, images.bases, nonce);
   try {
     await names.set();
@@ -83,6 +85,8 @@ async function buildIn(folder: string, services: Services, prepared: Prepared): 
     verifyMaterials(metadata ?? new Uint8Array(), admittedDigests(images));
     await noteBuiltImage(services, { metadata, images: images.bases, builder, outputs, tags: options.tags });
     await signing?.sign(metadata, { engineBuilder: builder.driver === 'docker' });
+    // Last of all: what was pushed is signed also where this file cannot be written.
+    if (metadata !== undefined && options.metadataFile !== undefined) copyTo(options.metadataFile, metadata);
     return status;
   } finally {
     await names.remove();
@@ -109,9 +113,7 @@ async function runBuild(
     env: { EXPERIMENTAL_BUILDKIT_SOURCE_POLICY: policyFile },
     stdin: source.stdin?.(),
   });
-  const metadata = status === 0 ? readIfThere(ownMetadata) : undefined;
-  if (metadata !== undefined && options.metadataFile !== undefined) copyTo(options.metadataFile, metadata);
-  return { status, metadata };
+  return { status, metadata: status === 0 ? readIfThere(ownMetadata) : undefined };
 }
 
 /** Where the user wants it: written by buildx to a place of dtrust's own first, where nobody else can write. */

@@ -76,6 +76,13 @@ describe('design 6, push: what a build pushes is signed', () => {
     expect(await signedAs('raced')).toBeUndefined();
   });
 
+  test('also where the metadata file that was asked for cannot be written', async () => {
+    const run = await owner.run([...push('unwritten'), '--metadata-file', 'nowhere/metadata.json']);
+    expect(run.status).toBe(1);
+    expect(run.stderr).toContain('nowhere/metadata.json');
+    expect(await signedAs('unwritten')).toBe(built.digest);
+  });
+
   test('and nothing where the build fails', async () => {
     docker.behave({ inspect: ENGINE_BUILDER, metadata: made(built), status: 9 });
     const before = team.trustTag('app');

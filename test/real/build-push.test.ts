@@ -72,24 +72,28 @@ for (const kind of KINDS) {
     it('signs what --output pushes, with -q as well, where stdout is the ID alone', async () => {
       const { name } = stage;
       const built = await build('-q', '-o', `type=registry,"name=${name}:a,${name}:b"`);
-      expect(built, built.stderr).toMatchObject({ status: 0, stderr: '' });
+      expect(built, built.stderr).toMatchObject({ status: 0, code: undefined });
+      expect(built.stderr).not.toMatch(/^S(?:igning|uccessfully)/m);
       expect(built.stdout).toMatch(/^sha256:[0-9a-f]{64}\n$/);
       const digest = (await served('a'))?.digest;
       expect(await signedTags(stage.registry, stage.path)).toEqual({ a: digest, b: digest });
     });
 
-    it.skipIf(!kind.containerdStore)('signs the index of several platforms', async () => {
-      const { name } = stage;
-      const built = await build('--push', '--platform=linux/amd64,linux/arm64', '-t', `${name}:1.0`);
-      expect(built, built.stderr).toMatchObject({ status: 0, code: undefined });
-      const index = await served('1.0');
-      const { manifests } = JSON.parse(String(index?.bytes)) as {
-        manifests: { platform: { architecture: string } }[];
-      };
-      const architectures = manifests.map(({ platform }) => platform.architecture);
-      expect(architectures).toEqual(expect.arrayContaining(['amd64', 'arm64']));
-      expect(await signedTags(stage.registry, stage.path)).toEqual({ '1.0': index?.digest });
-    });
+    // The classic store holds one platform only.
+    if (kind.containerdStore) {
+      it('signs the index of several platforms', async () => {
+        const { name } = stage;
+        const built = await build('--push', '--platform=linux/amd64,linux/arm64', '-t', `${name}:1.0`);
+        expect(built, built.stderr).toMatchObject({ status: 0, code: undefined });
+        const index = await served('1.0');
+        const { manifests } = JSON.parse(String(index?.bytes)) as {
+          manifests: { platform: { architecture: string } }[];
+        };
+        const architectures = manifests.map(({ platform }) => platform.architecture);
+        expect(architectures).toEqual(expect.arrayContaining(['amd64', 'arm64']));
+        expect(await signedTags(stage.registry, stage.path)).toEqual({ '1.0': index?.digest });
+      });
+    }
 
     it('protocol 5.1: a tag that is another image right after the push is not signed', async () => {
       const evil = await pushImage(stage.registry, stage.path, textImage('of somebody else'), 'evil');
