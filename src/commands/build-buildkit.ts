@@ -12,14 +12,13 @@ import { join } from 'node:path';
 import { flagOn, flagValue } from '../cli/argv.ts';
 import { buildxArguments } from '../enforce/build/buildx-arguments.ts';
 import { type BuildOutputs, readOutputs } from '../enforce/build/outputs.ts';
-import { verifyMaterials } from '../enforce/build/provenance.ts';
-import { renderPolicy, sourcePolicy } from '../enforce/build/source-policy.ts';
+import { type Admitted, verifyMaterials } from '../enforce/build/provenance.ts';
+import { localTag, renderPolicy, sourcePolicy } from '../enforce/build/source-policy.ts';
 import { parseUserPolicy, type UserPolicy } from '../enforce/build/user-policy.ts';
 import { LocalStateError } from '../lib/errors.ts';
 import { escapeShort } from '../lib/escape.ts';
 import { isSystemError, writeFailure } from '../lib/fs-error.ts';
 import { settle, unsettle } from '../lib/settle.ts';
-import type { AdmittedBase } from './admit-bases.ts';
 import type { BuildOptions } from './build-options.ts';
 import { type BuilderInUse, builderInUse } from './builder-in-use.ts';
 import { buildkitDockerfile, type DockerfileFound } from './buildkit-dockerfile.ts';
@@ -76,13 +75,13 @@ async function buildIn(folder: string, services: Services, prepared: Prepared): 
   const names = new LocalNames(services, images.bases, nonce);
   try {
     await names.set();
-    const trial = new BuilderTrial(services, builder, folder);
+    const trial = new BuilderTrial(services, builder, { folder, quiet: options.quiet });
     await trial.denies();
     const [first] = images.bases;
     if (first !== undefined) await trial.allows(first, nonce);
     const { status, metadata } = await runBuild(folder, services, prepared, policy);
     if (status !== 0 || isCall(options)) return status;
-    verifyMaterials(metadata ?? new Uint8Array(), admittedDigests(images));
+    verifyMaterials(metadata ?? new Uint8Array(), admittedIn(images, nonce));
     await noteBuiltImage(services, { metadata, images: images.bases, builder, outputs, tags: options.tags });
     await signing?.sign(metadata, { engineBuilder: builder.driver === 'docker' });
     // Last of all: what was pushed is signed also where this file cannot be written.
@@ -133,12 +132,12 @@ function isCall({ flags }: BuildOptions): boolean {
   );
 }
 
-function admittedDigests({ bases }: BuildkitImages): ReadonlySet<string> {
-  return new Set(
-    bases.map(({ admission: { fetch } }: AdmittedBase) =>
-      fetch.kind === 'digest' ? fetch.digest : fetch.id,
-    ),
-  );
+function admittedIn({ bases }: BuildkitImages, nonce: string): Admitted {
+  const all = bases.map(({ admission: { fetch } }) => fetch);
+  return {
+    digests: new Set(all.map((fetch) => (fetch.kind === 'digest' ? fetch.digest : fetch.id))),
+    localTags: new Set(all.flatMap((fetch) => (fetch.kind === 'digest' ? [] : [localTag(fetch.id, nonce)]))),
+  };
 }
 
 function userPolicy(services: Services): UserPolicy | undefined {

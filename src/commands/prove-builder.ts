@@ -19,6 +19,7 @@ import { type PolicyImage, renderPolicy } from '../enforce/build/source-policy.t
 import { EngineError, hasCode } from '../lib/errors.ts';
 import { escapeShort } from '../lib/escape.ts';
 import type { BuilderInUse } from './builder-in-use.ts';
+import { note } from './context.ts';
 import { ledgerStore } from './ledger-of.ts';
 import type { Services } from './services.ts';
 
@@ -27,17 +28,24 @@ export type ImageToTry = PolicyImage & { readonly platform?: string | undefined 
 /** The image of a trial is fetched in it, for the build that follows. */
 const TRIAL_MS = 30 * 60 * 1000;
 
+export interface TrialOptions {
+  readonly folder: string;
+  readonly quiet: boolean;
+}
+
 export class BuilderTrial {
   readonly #services: Services;
   readonly #builder: BuilderInUse;
   readonly #folder: string;
+  readonly #quiet: boolean;
   readonly #nonce: string;
   #seen: Proof | undefined;
   #tried = 0;
 
   /** `folder`: where policies can lie for the time of the call. Throws LocalStateError MEMORY_NEWER. */
-  constructor(services: Services, builder: BuilderInUse, folder: string) {
+  constructor(services: Services, builder: BuilderInUse, { folder, quiet }: TrialOptions) {
     this.#services = services;
+    this.#quiet = quiet;
     this.#builder = builder;
     this.#folder = folder;
     this.#nonce = randomBytes(8).toString('hex');
@@ -50,6 +58,13 @@ export class BuilderTrial {
    */
   async denies(): Promise<void> {
     if (this.#seen !== undefined) return;
+    if (!this.#quiet) {
+      const { name } = this.#builder;
+      note(
+        this.#services.context,
+        `trying whether the builder ${escapeShort(name)} refuses what it is told to refuse`,
+      );
+    }
     // The first may have to start the builder, which is not done twice at once.
     const [first, ...others] = denials(this.#nonce);
     if (first !== undefined) await this.#try(first);

@@ -69,7 +69,7 @@ const rulesOf = (call: ReturnType<BuildxStub['calls']>[number] | undefined) =>
     [action, selector.identifier, ...(updates === undefined ? [] : [updates.identifier])].join(' '),
   );
 
-describe('issue 4.5: the real docker is called', () => {
+describe('design 3: the real docker is called', () => {
   test('for `buildx build` on the builder that was tried, the arguments as typed, under the policy', async () => {
     const folder = context(`FROM ${name}:1.0\n`);
     const run = await machine.succeed(['build', '--disable-content-trust=false', '-t', 'app:1', folder]);
@@ -144,7 +144,7 @@ describe('issue 4.5: the real docker is called', () => {
   });
 });
 
-describe('issue 4.5: a builder is tried before anything is built on it', () => {
+describe('design 3: a builder is tried before anything is built on it', () => {
   beforeEach(() => fs.rmSync(path.join(machine.config, 'trust', 'dtrust', 'builders.json')));
 
   test('once for each builder, and again when it is another version', async () => {
@@ -231,7 +231,7 @@ describe('issue 4.5: a builder is tried before anything is built on it', () => {
   });
 });
 
-describe('issue 4.5: what nobody decided on', () => {
+describe('design 3: what nobody decided on', () => {
   test.each([
     ['a base', () => `FROM ${name}:2.0\n`],
     ['a file from another image', () => `FROM ${name}:1.0\nCOPY --from=${name}:2.0 /a /b\n`],
@@ -278,7 +278,7 @@ describe('issue 4.5: what nobody decided on', () => {
   });
 });
 
-describe('issue 4.5: where images come from', () => {
+describe('design 3: where images come from', () => {
   test('a named context, a front end and a generator get rules of their own', async () => {
     await machine.succeed([
       'build',
@@ -385,7 +385,7 @@ describe('issue 4.5: where images come from', () => {
   });
 });
 
-describe('issue 4.3: what was built', () => {
+describe('the ledger: what was built', () => {
   test('is noted by the ID that the engine holds, and may be built upon', async () => {
     docker.behave({ inspect: ENGINE_BUILDER, metadata: MADE });
     holds(id, 'app:1');

@@ -19,7 +19,7 @@ const facts: BuilderFacts = {
 const without = { hasBuildx: false };
 const old = { cliMajor: 20 };
 
-describe('issue 4.5: the builder that docker would use', () => {
+describe('design 6: the builder that docker would use', () => {
   test.each<[string, Partial<BuilderFacts>, 'classic' | 'buildx']>([
     ['buildx where it is installed', {}, 'buildx'],
     ['the classic one where it is not', without, 'classic'],

@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { MEDIA, sha256 } from '../../scripts/peers/images.ts';
 import { makeTar } from '../../scripts/peers/tar.ts';
 import {
   type BuiltImage,
@@ -95,140 +96,206 @@ async function addBuildx(config: string): Promise<void> {
 for (const kind of KINDS) {
   const needed = await needPeers(`engine ${kind.version}`, 'registry', 'docker 26.1', 'buildx', 'busybox');
   const store = kind.containerdStore ? 'containerd store' : 'classic store';
-  describe.skipIf(needed.skip)(needed.title(`issue 4.5: build on engine ${kind.version}, ${store}`), () => {
-    const world = useBuilds(kind);
-    const build = (...args: string[]) => world.machine.run('build', '--network=none', ...args);
+  describe.skipIf(needed.skip)(
+    needed.title(`design 3: build with BuildKit on engine ${kind.version}, ${store}`),
+    () => {
+      const world = useBuilds(kind);
+      const build = (...args: string[]) => world.machine.run('build', '--network=none', ...args);
 
-    it('builds from what is signed, and what was built here runs', async () => {
-      const { name, machine } = world;
-      const folder = world.context({ Dockerfile: `FROM ${name}:1.0\nCOPY mine /mine\n`, mine: 'mine' });
-      const built = await build('-t', 'app:1', folder);
-      expect(built, built.stderr).toMatchObject({ status: 0, code: undefined });
-      expect(await world.said('app:1')).toBe('good\n');
-      expect(await tagsOf(world.stage.engine)).toEqual(['app:1']);
-      const ran = await machine.run('run', '--rm', '--network=none', 'app:1');
-      expect(ran).toMatchObject({ status: 0, stdout: 'good\n' });
-    });
+      it('builds from what is signed, and what was built here runs', async () => {
+        const { name, machine } = world;
+        const folder = world.context({ Dockerfile: `FROM ${name}:1.0\nCOPY mine /mine\n`, mine: 'mine' });
+        const built = await build('-t', 'app:1', folder);
+        expect(built, built.stderr).toMatchObject({ status: 0, code: undefined });
+        expect(await world.said('app:1')).toBe('good\n');
+        expect(await tagsOf(world.stage.engine)).toEqual(['app:1']);
+        const ran = await machine.run('run', '--rm', '--network=none', 'app:1');
+        expect(ran).toMatchObject({ status: 0, stdout: 'good\n' });
+      });
 
-    it('refuses what nobody signed, wherever it is named, and the engine holds nothing', async () => {
-      const { name } = world;
-      for (const text of [
-        `FROM ${name}:evil\n`,
-        `FROM ${name}:1.0\nCOPY --from=${name}:evil /said /evil\n`,
-        `FROM ${name}:1.0\nRUN --mount=from=${name}:evil,target=/evil cat /evil/said\n`,
-        `# syntax=${name}:evil\nFROM ${name}:1.0\n`,
-      ]) {
-        const refusal = await build(world.context({ Dockerfile: text }));
-        expect(refusal, text).toMatchObject({ status: 1, stdout: '', code: 'TARGET_NOT_SIGNED' });
-        expect(refusal.stderr).toMatch(/Dockerfile:\d/);
-      }
-      expect(await imagesOf(world.stage.engine)).toEqual([]);
-    });
+      it('refuses what nobody signed, wherever it is named, and the engine holds nothing', async () => {
+        const { name } = world;
+        for (const text of [
+          `FROM ${name}:evil\n`,
+          `FROM ${name}:1.0\nCOPY --from=${name}:evil /said /evil\n`,
+          `FROM ${name}:1.0\nRUN --mount=from=${name}:evil,target=/evil cat /evil/said\n`,
+          `# syntax=${name}:evil\nFROM ${name}:1.0\n`,
+        ]) {
+          const refusal = await build(world.context({ Dockerfile: text }));
+          expect(refusal, text).toMatchObject({ status: 1, stdout: '', code: 'TARGET_NOT_SIGNED' });
+          expect(refusal.stderr).toMatch(/Dockerfile:\d/);
+        }
+        expect(await imagesOf(world.stage.engine)).toEqual([]);
+      });
 
-    it('leaves what dtrust has not seen to the builder, which denies it: a Dockerfile that changes after the decision', async () => {
-      const { name, machine, stage } = world;
-      const folder = world.context({ Dockerfile: `FROM ${name}:1.0\n` });
-      // A docker that swaps the Dockerfile once dtrust has decided.
-      const swapping = path.join(machine.home, 'docker');
-      for (const text of [
-        `FROM ${name}:evil`,
-        `FROM ${name}:1.0\\nCOPY --from=${name}:evil /said /evil`,
-        `# syntax=${name}:evil\\nFROM ${name}:1.0`,
-      ]) {
-        fs.writeFileSync(
-          swapping,
-          `#!/bin/sh\ncase "$*" in *metadata-file*) printf '${text}\\n' > ${folder}/Dockerfile;; esac\nexec ${world.bin}/docker "$@"\n`,
-          { mode: 0o755 },
+      it('leaves what dtrust has not seen to the builder, which denies it: a Dockerfile that changes after the decision', async () => {
+        const { name, machine, stage } = world;
+        const folder = world.context({ Dockerfile: `FROM ${name}:1.0\n` });
+        // A docker that swaps the Dockerfile once dtrust has decided.
+        const swapping = path.join(machine.home, 'docker');
+        for (const text of [
+          `FROM ${name}:evil`,
+          `FROM ${name}:1.0\\nCOPY --from=${name}:evil /said /evil`,
+          `# syntax=${name}:evil\\nFROM ${name}:1.0`,
+        ]) {
+          fs.writeFileSync(
+            swapping,
+            `#!/bin/sh\ncase "$*" in *metadata-file*) printf '${text}\\n' > ${folder}/Dockerfile;; esac\nexec ${world.bin}/docker "$@"\n`,
+            { mode: 0o755 },
+          );
+          fs.writeFileSync(path.join(folder, 'Dockerfile'), `FROM ${name}:1.0\n`);
+          const denied = await machine.runWith({ DTRUST_DOCKER: swapping }, 'build', '-t', 'app:1', folder);
+          expect(denied, text).toMatchObject({ status: 1, code: undefined });
+          expect(denied.stderr).toContain(`source "docker-image://${name}:evil" denied by policy`);
+          expect(fs.readFileSync(path.join(folder, 'Dockerfile'), 'utf8')).toContain(':evil');
+        }
+        expect(await tagsOf(stage.engine)).toEqual([]);
+        expect((await world.plain('buildx', 'du', '--verbose')).stdout).not.toContain(':evil');
+      });
+
+      it('builds upon an image that was built here, by a name of that build alone', async () => {
+        const { name, stage } = world;
+        const base = world.context({ Dockerfile: `FROM ${name}:1.0\nRUN echo mine > /said\n` });
+        expect(await build('-t', 'mine:1', base)).toMatchObject({ status: 0, code: undefined });
+        const built = await build(
+          '-t',
+          'upon:1',
+          world.context({ Dockerfile: 'FROM mine:1\nRUN cat /said\n' }),
         );
-        fs.writeFileSync(path.join(folder, 'Dockerfile'), `FROM ${name}:1.0\n`);
-        const denied = await machine.runWith({ DTRUST_DOCKER: swapping }, 'build', '-t', 'app:1', folder);
-        expect(denied, text).toMatchObject({ status: 1, code: undefined });
-        expect(denied.stderr).toContain(`source "docker-image://${name}:evil" denied by policy`);
-        expect(fs.readFileSync(path.join(folder, 'Dockerfile'), 'utf8')).toContain(':evil');
+        expect(built, built.stderr).toMatchObject({ status: 0, code: undefined });
+        expect(await world.said('upon:1')).toBe('mine\n');
+        expect(await tagsOf(stage.engine)).toEqual(['mine:1', 'upon:1']);
+        // What an archive brings under that name was not built here.
+        await stage.engine.load(imageArchive(world.speaking('evil'), ['mine:1']));
+        const refusal = await build(world.context({ Dockerfile: 'FROM mine:1\n' }));
+        expect(refusal).toMatchObject({ status: 1, stdout: '' });
+        expect(refusal.code).toBeDefined();
+      });
+
+      it('reads a Dockerfile and an archive from stdin, and hands them on', async () => {
+        const { name, machine } = world;
+        const dockerfile = `FROM ${name}:1.0\nCOPY mine /said\n`;
+        const tar = makeTar([
+          { path: 'Dockerfile', bytes: Buffer.from(dockerfile) },
+          { path: 'mine', bytes: Buffer.from('from the archive\n') },
+        ]);
+        const folder = world.context({ mine: 'from the folder\n' });
+        const run = (stdin: Uint8Array | string, ...args: string[]) =>
+          runProgram(
+            '/bin/sh',
+            ['-c', `exec ${machine.command} "$@"`, 'sh', 'build', ...args],
+            machine.env,
+            stdin,
+          );
+        expect(await run(dockerfile, '-q', '-t', 'app:f', '-f', '-', folder)).toMatchObject({ status: 0 });
+        expect(await world.said('app:f')).toBe('from the folder\n');
+        expect(await run(gzipSync(tar), '-q', '-t', 'app:t', '-')).toMatchObject({ status: 0 });
+        expect(await world.said('app:t')).toBe('from the archive\n');
+      });
+
+      it('imports the cache of a signed image by its digest', async () => {
+        const { name, plain } = world;
+        const folder = world.context({ Dockerfile: `FROM ${name}:1.0\nRUN echo slow > /slow\n` });
+        const publisher = world.publisher();
+        const made = await publisher.run(
+          'build',
+          '--network=none',
+          '--push',
+          '--cache-to=type=inline',
+          '-t',
+          `${name}:cached`,
+          folder,
+        );
+        expect(made, made.stderr).toMatchObject({ status: 0, code: undefined });
+        await plain('buildx', 'prune', '-af');
+        await world.stage.engine.clear();
+        const built = await build('--progress=plain', `--cache-from=${name}:cached`, folder);
+        expect(built, built.stderr).toMatchObject({ status: 0, code: undefined });
+        expect(built.stderr).toMatch(new RegExp(`importing cache manifest from ${name}@sha256:`));
+        expect(built.stderr).toMatch(/RUN echo slow > \/slow\n(?:.*\n)*?#\d+ CACHED/);
+      });
+
+      it('signs what it pushes, and others pull it', async () => {
+        const { name, machine } = world;
+        const folder = world.context({ Dockerfile: `FROM ${name}:1.0\nRUN echo pushed > /said\n` });
+        const pushed = await world
+          .publisher()
+          .run('build', '--network=none', '--push', '-t', `${name}:2.0`, folder);
+        expect(pushed, pushed.stderr).toMatchObject({ status: 0, code: undefined });
+        await world.stage.engine.clear();
+        expect(await machine.run('pull', '-q', `${name}:2.0`)).toMatchObject({ status: 0 });
+        expect(await world.said(`${name}:2.0`)).toBe('pushed\n');
+      });
+    },
+  );
+}
+
+const claims = await needPeers('engine 26.1', 'registry', 'docker 26.1', 'buildx', 'busybox');
+describe.skipIf(claims.skip)(
+  claims.title('design 3: archives that claim a signed digest, beside BuildKit'),
+  () => {
+    const world = useBuilds({ version: '26.1', containerdStore: true });
+
+    it('protocol 8: a build takes the signed bytes or none, whatever the engine has under their name', async () => {
+      const { name, machine, stage } = world;
+      const head = await stage.registry.request('HEAD', `/v2/${stage.path}/manifests/1.0`, undefined, {
+        accept: MEDIA.manifest,
+      });
+      const signed = String(head.headers['docker-content-digest']);
+      const folder = world.context({ Dockerfile: `FROM ${name}:1.0\nRUN cat /said > /seen\n` });
+      const load = async () => {
+        for (const claim of [`${name}:1.0@${signed}`, `${name}@${signed}`, `${name}:1.0`]) {
+          await stage.engine.load(claiming(world.speaking('evil'), claim));
+        }
+      };
+      const build = () => machine.run('build', '--network=none', '--no-cache', '-q', '-t', 'app:1', folder);
+      // Not here yet; fetched by a build before; held under another name.
+      await load();
+      const first = await build();
+      expect(first.stdout).toBe('');
+      expect(first.status).toBe(1);
+      await stage.engine.clear();
+      await world.plain('buildx', 'prune', '-af');
+      for (const arrange of [build, () => world.plain('pull', '-q', `${name}@${signed}`)]) {
+        expect(await arrange()).toMatchObject({ status: 0 });
+        await world.plain('tag', `${name}@${signed}`, 'kept:1');
+        await load();
+        await build();
+        expect(['good\n', '']).toContain(await world.said('app:1'));
+        await stage.engine.clear();
       }
       expect(await tagsOf(stage.engine)).toEqual([]);
-      expect((await world.plain('buildx', 'du', '--verbose')).stdout).not.toContain(':evil');
     });
+  },
+);
 
-    it('builds upon an image that was built here, by a name of that build alone', async () => {
-      const { name, stage } = world;
-      const base = world.context({ Dockerfile: `FROM ${name}:1.0\nRUN echo mine > /said\n` });
-      expect(await build('-t', 'mine:1', base)).toMatchObject({ status: 0, code: undefined });
-      const built = await build(
-        '-t',
-        'upon:1',
-        world.context({ Dockerfile: 'FROM mine:1\nRUN cat /said\n' }),
-      );
-      expect(built, built.stderr).toMatchObject({ status: 0, code: undefined });
-      expect(await world.said('upon:1')).toBe('mine\n');
-      expect(await tagsOf(stage.engine)).toEqual(['mine:1', 'upon:1']);
-      // What an archive brings under that name was not built here.
-      await stage.engine.load(imageArchive(world.speaking('evil'), ['mine:1']));
-      const refusal = await build(world.context({ Dockerfile: 'FROM mine:1\n' }));
-      expect(refusal).toMatchObject({ status: 1, stdout: '' });
-      expect(refusal.code).toBeDefined();
-    });
-
-    it('reads a Dockerfile and an archive from stdin, and hands them on', async () => {
-      const { name, machine } = world;
-      const dockerfile = `FROM ${name}:1.0\nCOPY mine /said\n`;
-      const tar = makeTar([
-        { path: 'Dockerfile', bytes: Buffer.from(dockerfile) },
-        { path: 'mine', bytes: Buffer.from('from the archive\n') },
-      ]);
-      const folder = world.context({ mine: 'from the folder\n' });
-      const run = (stdin: Uint8Array | string, ...args: string[]) =>
-        runProgram(
-          '/bin/sh',
-          ['-c', `exec ${machine.command} "$@"`, 'sh', 'build', ...args],
-          machine.env,
-          stdin,
-        );
-      expect(await run(dockerfile, '-q', '-t', 'app:f', '-f', '-', folder)).toMatchObject({ status: 0 });
-      expect(await world.said('app:f')).toBe('from the folder\n');
-      expect(await run(gzipSync(tar), '-q', '-t', 'app:t', '-')).toMatchObject({ status: 0 });
-      expect(await world.said('app:t')).toBe('from the archive\n');
-    });
-
-    it('imports the cache of a signed image by its digest', async () => {
-      const { name, plain } = world;
-      const folder = world.context({ Dockerfile: `FROM ${name}:1.0\nRUN echo slow > /slow\n` });
-      const publisher = world.publisher();
-      const made = await publisher.run(
-        'build',
-        '--network=none',
-        '--push',
-        '--cache-to=type=inline',
-        '-t',
-        `${name}:cached`,
-        folder,
-      );
-      expect(made, made.stderr).toMatchObject({ status: 0, code: undefined });
-      await plain('buildx', 'prune', '-af');
-      await world.stage.engine.clear();
-      const built = await build('--progress=plain', `--cache-from=${name}:cached`, folder);
-      expect(built, built.stderr).toMatchObject({ status: 0, code: undefined });
-      expect(built.stderr).toMatch(new RegExp(`importing cache manifest from ${name}@sha256:`));
-      expect(built.stderr).toMatch(/RUN echo slow > \/slow\n(?:.*\n)*?#\d+ CACHED/);
-    });
-
-    it('signs what it pushes, and others pull it', async () => {
-      const { name, machine } = world;
-      const folder = world.context({ Dockerfile: `FROM ${name}:1.0\nRUN echo pushed > /said\n` });
-      const pushed = await world
-        .publisher()
-        .run('build', '--network=none', '--push', '-t', `${name}:2.0`, folder);
-      expect(pushed, pushed.stderr).toMatchObject({ status: 0, code: undefined });
-      await world.stage.engine.clear();
-      expect(await machine.run('pull', '-q', `${name}:2.0`)).toMatchObject({ status: 0 });
-      expect(await world.said(`${name}:2.0`)).toBe('pushed\n');
-    });
+/** An OCI archive whose image has this name in the engine. */
+function claiming({ config, layer }: BuiltImage, name: string): Buffer {
+  const text = (value: unknown) => Buffer.from(JSON.stringify(value));
+  const at = (digest: string) => `blobs/sha256/${digest.slice('sha256:'.length)}`;
+  const part = (mediaType: string, bytes: Buffer) => ({
+    mediaType,
+    size: bytes.length,
+    digest: sha256(bytes),
   });
+  const manifest = text({
+    schemaVersion: 2,
+    mediaType: MEDIA.ociManifest,
+    config: part('application/vnd.oci.image.config.v1+json', config),
+    layers: [part('application/vnd.oci.image.layer.v1.tar', layer)],
+  });
+  const annotations = { 'io.containerd.image.name': name, 'org.opencontainers.image.ref.name': name };
+  const entry = { ...part(MEDIA.ociManifest, manifest), annotations };
+  return makeTar([
+    { path: 'oci-layout', bytes: text({ imageLayoutVersion: '1.0.0' }) },
+    { path: 'index.json', bytes: text({ schemaVersion: 2, manifests: [entry] }) },
+    ...[config, layer, manifest].map((bytes) => ({ path: at(sha256(bytes)), bytes })),
+  ]);
 }
 
 const old = await needPeers('engine 20.10', 'registry', 'docker 26.1', 'buildx', 'busybox');
 describe.skipIf(old.skip)(
-  old.title('issue 4.5: build on engine 20.10, whose BuildKit 0.8 knows no policy'),
+  old.title('design 3: build with BuildKit on engine 20.10, whose BuildKit 0.8 knows no policy'),
   () => {
     const world = useBuilds({ version: '20.10', containerdStore: false });
 

@@ -17,21 +17,28 @@ import {
 
 /** Materials that are images, as package URLs. */
 const IMAGE_MATERIAL = /^(?:pkg:(?:docker|oci)\/|docker-image:|oci-layout:)/i;
+const LOCAL_MATERIAL = /^pkg:docker\/dtrust\.invalid\/local@([\w.-]+)(?:\?[^#]*)?$/;
 const PROVENANCE = 'buildx.build.provenance';
+
+export interface Admitted {
+  /** Digests and IDs of what the build was allowed to use. */
+  readonly digests: ReadonlySet<string>;
+  /** Tags below `dtrust.invalid/local` of this build; a builder may know no digest of what the engine holds. */
+  readonly localTags: ReadonlySet<string>;
+}
 
 /**
  * Whether provenance was there; every image in it was admitted.
- *
- * @param admitted digests and IDs of what the build was allowed to use
  * @throws TrustError BUILD_MATERIAL
  */
-export function verifyMaterials(metadata: Uint8Array, admitted: ReadonlySet<string>): boolean {
+export function verifyMaterials(metadata: Uint8Array, admitted: Admitted): boolean {
   const statements = provenances(metadata);
   for (const material of statements.flatMap(materialsOf)) {
     const uri = material.get('uri');
     if (typeof uri !== 'string' || !IMAGE_MATERIAL.test(uri)) continue;
     const found = digestsOf(material);
-    if (found.length > 0 && found.every((digest) => admitted.has(digest))) continue;
+    const isLocal = admitted.localTags.has(LOCAL_MATERIAL.exec(uri)?.[1] ?? '');
+    if ((found.length > 0 || isLocal) && found.every((digest) => admitted.digests.has(digest))) continue;
     throw new TrustError({
       code: 'BUILD_MATERIAL',
       message: `the builder says that it has used ${escapeShort(uri, 300)}, which was not admitted; the result is not noted as yours and nothing is signed`,

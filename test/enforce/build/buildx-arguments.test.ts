@@ -18,7 +18,7 @@ function argsFor(
   });
 }
 
-describe('issue 4.5: docker is called', () => {
+describe('design 3: docker is called', () => {
   test.each([
     ['build .', ['buildx', 'build', '.', ...OWN]],
     ['image build -t x .', ['buildx', 'build', '-t', 'x', '.', ...OWN]],

@@ -4,7 +4,7 @@ import { readCacheSource } from '../../../src/enforce/build/cache-sources.ts';
 import { UsageError } from '../../../src/lib/errors.ts';
 import { throwsCode } from '../../helpers/throws-code.ts';
 
-describe('issue 4.5: --cache-from', () => {
+describe('design 3: --cache-from', () => {
   test.each([
     ['acme/app:1', 'acme/app:1', 'PINNED'],
     ['type=registry,ref=acme/app:cache', 'acme/app:cache', 'type=registry,ref=PINNED'],

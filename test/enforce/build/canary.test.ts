@@ -13,7 +13,7 @@ const image = { reference, admission: admitAllowed(reference.repository, referen
 const denied = (source: string) =>
   `ERROR: failed to solve: x: could not resolve image due to policy: source "${source}" denied by policy: source denied by policy\n`;
 
-describe('issue 4.5: what a builder must refuse', () => {
+describe('design 3: what a builder must refuse', () => {
   test('a base by tag, a base by digest and a front end, each by a name of this call alone', () => {
     const first = denials('one');
     expect(first.map(({ dockerfile }) => dockerfile.split('\n')[0])).toEqual([
@@ -52,7 +52,7 @@ describe('issue 4.5: what a builder must refuse', () => {
   });
 });
 
-describe('issue 4.5: what a builder must let pass', () => {
+describe('design 3: what a builder must let pass', () => {
   test('an admitted image, by a made-up name that only the conversion leads away from', () => {
     const { rules, dockerfile } = allowance({ ...image, platform: 'linux/arm64' }, 'n');
     expect(dockerfile).toBe('FROM --platform=linux/arm64 dtrust.invalid/canary:n\n');

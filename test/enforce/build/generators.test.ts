@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { DEFAULT_GENERATOR, sbomGenerators } from '../../../src/enforce/build/generators.ts';
 
-describe('issue 4.5: SBOM generators', () => {
+describe('design 3: SBOM generators', () => {
   test.each<[string | undefined, readonly string[], readonly string[]]>([
     [undefined, [], []],
     ['', [], []],

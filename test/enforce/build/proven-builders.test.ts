@@ -27,7 +27,7 @@ const builder: BuilderIdentity = {
 const store = (): BuilderStore => ({ fs: realFileSystem, clock: systemClock, directory: temporaryFolder() });
 const fileOf = ({ directory }: BuilderStore) => path.join(directory, 'builders.json');
 
-describe('issue 4.5: builders that were seen to obey', () => {
+describe('design 3: builders that were seen to obey', () => {
   test('nothing is known where there is no file', () => {
     expect(provenBefore(store(), builder)).toBeUndefined();
   });

@@ -6,18 +6,38 @@ import { throwsCode } from '../../helpers/throws-code.ts';
 
 const GOOD = 'a'.repeat(64);
 const EVIL = 'e'.repeat(64);
-const admitted = new Set([`sha256:${GOOD}`]);
+const LOCAL = `${'1'.repeat(64)}-0a1b2c3d`;
+const admitted = { digests: new Set([`sha256:${GOOD}`]), localTags: new Set([LOCAL]) };
 const image = (digest: string, name = 'alpine@3') => ({
   uri: `pkg:docker/${name}`,
   digest: { sha256: digest },
 });
 const check = (value: unknown) => verifyMaterials(Buffer.from(JSON.stringify(value)), admitted);
 
-describe('issue 4.5: the materials of a build', () => {
+describe('design 3: the materials of a build', () => {
   test.each<[string, unknown]>([
     ['SLSA 0.2', { 'buildx.build.provenance': { materials: [image(GOOD)] } }],
     ['SLSA 0.2 in a statement', { 'buildx.build.provenance': { predicate: { materials: [image(GOOD)] } } }],
     ['SLSA 1.0', { 'buildx.build.provenance': { buildDefinition: { resolvedDependencies: [image(GOOD)] } } }],
+    [
+      'a tag that was converted, as BuildKit 0.12 has it',
+      {
+        'buildx.build.provenance': {
+          materials: [image(GOOD, `127.0.0.1%3A45829/good@1?digest=sha256:${GOOD}&platform=linux%2Famd64`)],
+        },
+      },
+    ],
+    [
+      'an image of the engine, with its ID and without',
+      {
+        'buildx.build.provenance': {
+          materials: [
+            image(GOOD, `dtrust.invalid/local@${LOCAL}?platform=linux%2Famd64`),
+            { uri: `pkg:docker/dtrust.invalid/local@${LOCAL}` },
+          ],
+        },
+      },
+    ],
     [
       'two platforms',
       {
@@ -42,6 +62,14 @@ describe('issue 4.5: the materials of a build', () => {
           materials: [{ ...image(GOOD), digest: { sha256: GOOD, sha512: EVIL } }],
         },
       },
+    ],
+    [
+      'an image of the engine with another ID',
+      { 'buildx.build.provenance': { materials: [image(EVIL, `dtrust.invalid/local@${LOCAL}`)] } },
+    ],
+    [
+      'a local name of another build',
+      { 'buildx.build.provenance': { materials: [{ uri: 'pkg:docker/dtrust.invalid/local@other' }] } },
     ],
     ['no digest', { 'buildx.build.provenance': { materials: [{ uri: 'pkg:docker/alpine@3' }] } }],
     [

@@ -37,7 +37,7 @@ function local(text: string, id: Digest): PolicyImage {
 const policy = (images: readonly PolicyImage[], user?: { converts: PolicyRule[]; denies: PolicyRule[] }) =>
   sourcePolicy({ images, nonce: 'n0nce', ...(user && { user }) });
 
-describe('issue 4.5: under the source policy of a build', () => {
+describe('design 3: under the source policy of a build', () => {
   test('an admitted tag is its digest, whatever the tag stands for in the registry', () => {
     const rules = policy([tagged('alpine:3', GOOD)]);
     expect(decide(rules, 'docker-image://docker.io/library/alpine:3')).toBe(
@@ -115,7 +115,7 @@ describe('issue 4.5: under the source policy of a build', () => {
   });
 });
 
-describe('issue 4.5: a host that was typed in another spelling', () => {
+describe('design 3: a host that was typed in another spelling', () => {
   test.each(['GHCR.io/acme/app:1', 'ghcr.io:443/acme/app:1', 'ghcr.io/acme/app:1'])('%s is met', (typed) => {
     const rules = policy([tagged(typed, GOOD)]);
     const target = `docker-image://ghcr.io/acme/app:1@${GOOD}`;
@@ -124,7 +124,7 @@ describe('issue 4.5: a host that was typed in another spelling', () => {
   });
 });
 
-describe('issue 4.5: with a policy of the user', () => {
+describe('design 3: with a policy of the user', () => {
   const convert = (from: string, to: string): PolicyRule => ({
     action: 'CONVERT',
     selector: { identifier: from },
@@ -151,7 +151,7 @@ describe('issue 4.5: with a policy of the user', () => {
   });
 });
 
-test('issue 4.5: the policy is written as BuildKit reads it', () => {
+test('design 3: the policy is written as BuildKit reads it', () => {
   expect(JSON.parse(Buffer.from(renderPolicy(policy([tagged('alpine:3', GOOD)]))).toString())).toEqual({
     rules: [
       { action: 'DENY', selector: { identifier: 'docker-image://*' } },

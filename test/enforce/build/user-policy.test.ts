@@ -12,7 +12,7 @@ const convert = (from: string, to: string, more: object = {}) => ({
   updates: { identifier: to },
 });
 
-describe("issue 4.5: a user's policy", () => {
+describe("design 3: a user's policy", () => {
   test('is taken apart: conversions, denials, and how many allowances are dropped', () => {
     const deny = { action: 'DENY', selector: { identifier: 'docker-image://x/*' } };
     const constraint = [{ key: 'k', value: 'v', condition: 'EQUAL' }];
