@@ -15,9 +15,7 @@ import type { DescribedManifest } from '../publish/describe-manifest.ts';
 import type { Digest } from '../reference/digest.ts';
 import type { Reference, Tag } from '../reference/reference.ts';
 import { note } from './context.ts';
-import { digestOfLocal } from './digest-to-sign.ts';
 import type { Services } from './services.ts';
-import { prepareToSign } from './sign-produced.ts';
 
 export interface SignAfterBuild {
   /**
@@ -42,6 +40,8 @@ export async function prepareSignAfterBuild(
   }
   const { pushed } = outputs;
   if (pushed.length === 0) return undefined;
+  // Loaded where something is signed: most builds push nothing.
+  const { prepareToSign } = await import('./sign-produced.ts');
   const ready = await prepareToSign(services, pushed, options);
   return {
     sign: async (metadata, { engineBuilder }) => {
@@ -84,7 +84,7 @@ async function asEnginePushed(
   name: Reference & { readonly tag: Tag },
   configDigest: Digest,
 ): Promise<Digest | undefined> {
-  const engine = await services.engine();
+  const [engine, { digestOfLocal }] = await Promise.all([services.engine(), import('./digest-to-sign.ts')]);
   const image = await engine.inspectImage(configDigest, { signal: services.context.signal });
   return image === undefined ? undefined : await digestOfLocal(services, name, image);
 }
