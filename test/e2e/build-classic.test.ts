@@ -441,6 +441,27 @@ describe('what was built', () => {
     expect(quiet.stderr).toContain(` ---> ${STEP.slice(7, 19)}\n${message}\n`);
   });
 
+  test('contract (Terminal): Ctrl-C ends the build on the engine too, with 130', async () => {
+    fill(folder, { Dockerfile: `FROM ${name}:1.0\n` });
+    let closed: Promise<void> | undefined;
+    const begun = new Promise<void>((resolve) => {
+      stage.override(async (request, response) => {
+        if (!request.path.startsWith('/build')) return false;
+        await request.body;
+        closed = new Promise((gone) => response.once('close', gone));
+        writeMessages(response, { stream: 'Step 1/1 : X\n' });
+        resolve();
+        return true;
+      });
+    });
+    const { child, done } = machine.start(['build', 'context']);
+    await begun;
+    child.kill('SIGINT');
+    expect(await done).toMatchObject({ status: 130 });
+    await closed;
+    expect(fs.existsSync(path.join(machine.config, 'trust/dtrust/ledger.json'))).toBe(false);
+  });
+
   test('an engine that refuses the build says why', async () => {
     fill(folder, { Dockerfile: `FROM ${name}:1.0\n` });
     stage.override(async (request, response) => {
