@@ -350,6 +350,7 @@ describe('design 3: where images come from', () => {
       ['-f', 'https://example.org/Dockerfile', 'context'],
       'BUILD_CONTEXT_INVALID',
     ],
+    ['a repository that cannot be had', ['git://127.0.0.1:1/x.git'], 'BUILD_CONTEXT_INVALID'],
     ['no such folder', ['nowhere'], 'BUILD_CONTEXT_INVALID'],
     ['no such Dockerfile', ['-f', 'nowhere', 'context'], 'BUILD_CONTEXT_INVALID'],
     ['both on stdin', ['-f', '-', '-'], 'USAGE'],
