@@ -101,7 +101,7 @@ export class BuilderTrial {
       expected: solve.kind === 'deny' ? 'a denial by the source policy' : 'a build that passes',
       found: said,
       hints: [
-        'Use a newer engine (23.0 or later), or another builder: dtrust buildx build --builder NAME ...',
+        'Use a newer engine (25.0 or later), or another builder: dtrust buildx build --builder NAME ...',
         'For the classic builder put `DOCKER_BUILDKIT=0` before `dtrust build`.',
       ],
     });

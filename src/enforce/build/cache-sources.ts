@@ -1,6 +1,6 @@
 /**
  * `--cache-from`: what a build takes from a cache, it takes for the result of its own steps. A source policy does not
- * reach there (seen: BuildKit 0.12 imports a cache whose image it was told to deny), so only the cache in an image
+ * reach there (seen: BuildKit 0.13 imports a cache whose image it was told to deny), so only the cache in an image
  * that was decided on is imported, and by its digest. Any other place holds bytes that nobody signed.
  */
 import { readCsvRecord } from '../../cli/csv.ts';

@@ -20,7 +20,7 @@ describe('design 3: the materials of a build', () => {
     ['SLSA 0.2 in a statement', { 'buildx.build.provenance': { predicate: { materials: [image(GOOD)] } } }],
     ['SLSA 1.0', { 'buildx.build.provenance': { buildDefinition: { resolvedDependencies: [image(GOOD)] } } }],
     [
-      'a tag that was converted, as BuildKit 0.12 has it',
+      'a tag that was converted, as BuildKit 0.13 has it',
       {
         'buildx.build.provenance': {
           materials: [image(GOOD, `127.0.0.1%3A45829/good@1?digest=sha256:${GOOD}&platform=linux%2Famd64`)],
