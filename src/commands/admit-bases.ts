@@ -5,6 +5,7 @@
  *
  * A build asks the source whatever is remembered, and the source must answer (protocol 7.3). Questions about a first
  * key are put one after the other, in the order of the Dockerfile, and only when nothing else stands in the way.
+ * docs/adr/0020-bases.md says why.
  */
 import { BaseMemory } from '../enforce/base-memory.ts';
 import { DtrustError, hasCode, UsageError } from '../lib/errors.ts';
