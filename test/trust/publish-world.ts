@@ -4,7 +4,7 @@
  * Every request that touches the trust tag waits until the schedule lets it through (it is then applied and
  * answered at once); every timer that is due waits as well, and time moves by whole ticks only while none is
  * due. A schedule is a list of choices, so a run can be repeated and varied: `explore` walks through all of
- * them, `sample` through seeded ones.
+ * them, `sample` through seeded ones. What is published is done by `takeTurn` as it is; only what it publishes is small.
  */
 import { createHash } from 'node:crypto';
 import type { Clock } from '../../src/lib/clock.ts';
@@ -30,8 +30,12 @@ export interface WorldOptions {
   readonly mayCrash?: readonly number[];
   /** A PUT is answered some time after it was done: its publisher may have given it up by then, or be dead. */
   readonly slowAnswers?: boolean;
+  /** Whose requests may take a tick or longer; default everybody's. While one of another is on its way, no time passes. */
+  readonly slow?: readonly number[];
   /** A wrong protocol, to show that the model finds it. */
   readonly mutant?: 'one-read' | 'raise-turn';
+  /** What tells two worlds apart; default 'what-counts'. */
+  readonly key?: 'everything' | 'what-counts';
   /** In the mutant 'raise-turn', publisher 0 signs this turn. */
   readonly raisedSeconds?: number;
 }
@@ -98,7 +102,7 @@ export class World {
   readonly #local: Local[];
   readonly #headSentAt: number[];
   readonly #results: (Result | undefined)[];
-  readonly #names = new Map<string, string>();
+  readonly #contents = new Map<string, Content>();
   #now = 0;
   #failure: unknown;
 
@@ -133,7 +137,9 @@ export class World {
     const due = this.#timers.filter((timer) => timer.dueAt <= this.#now);
     const requests = this.#waiting.map((waiting) => `${waiting.publisher}:${waiting.label}`);
     const timers = due.map((timer) => `${timer.publisher}:timer`);
-    const tick = due.length === 0 && !this.done ? ['tick'] : [];
+    const { slow } = this.#options;
+    const mayPass = slow === undefined || this.#waiting.every(({ publisher }) => slow.includes(publisher));
+    const tick = due.length === 0 && !this.done && mayPass ? ['tick'] : [];
     const mortal = this.#waiting.filter(({ publisher }) => this.#options.mayCrash?.includes(publisher));
     return [...requests, ...timers, ...tick, ...mortal.map(({ publisher }) => `${publisher}:crash`)];
   }
@@ -158,18 +164,71 @@ export class World {
     this.#local[publisher] = { ...idle(), phase: 'crashed' };
   }
 
-  /** Two worlds with the same key go on in the same ways: time counts only as far as somebody measures it. */
-  key(): string {
-    const most = ((this.#options.raisedSeconds ?? this.#options.turnSeconds ?? 1) + 1) * 1000;
-    const publishers = this.#local.map((local, publisher) => {
-      const timers = this.#timers.filter((timer) => timer.publisher === publisher);
-      const asked = this.#waiting.find((waiting) => waiting.publisher === publisher)?.label;
-      const age = asked !== 'HEAD' ? asked : Math.min(this.#now - this.#sentAt(publisher), most);
-      return `${Object.values(local)}|${timers.map((timer) => timer.dueAt - this.#now)}|${age}`;
+  /**
+   * Choices that stand for all of them: every order of the others leads to worlds that these lead to as well. A timer that
+   * nothing but its publisher waits for changes nothing that anybody else sees, and no time passes before it has fired.
+   */
+  choicesThatCount(): readonly number[] {
+    const all = this.choices();
+    const alone = all.findIndex((choice) => {
+      const [publisher, what] = choice.split(':');
+      return what === 'timer' && !this.#waiting.some((waiting) => `${waiting.publisher}` === publisher);
     });
+    return this.#options.key === 'everything' || alone < 0 ? all.map((_, index) => index) : [alone];
+  }
+
+  /**
+   * Two worlds with the same key go on in the same ways. Time counts only as far as somebody measures it. Of a state
+   * under the tag counts whose publishes are in it, its turn, and which of those that somebody knows it is: versions
+   * and histories only make it another one than all before, and what else was ever sent is asked for nowhere. Which
+   * publisher is which counts only where they differ. How many attempts were made counts where they are limited.
+   */
+  key(): string {
+    if (this.#options.key === 'everything') return this.#exactKey();
+    const { mayCrash = [], slow = [], publishers, mutant } = this.#options;
+    const areAlike =
+      mutant === undefined && [mayCrash, slow].every(({ length }) => length % publishers === 0);
+    const orders = areAlike ? permutations(publishers) : [Array.from({ length: publishers }, (_, i) => i)];
+    return orders.map((order) => this.#keyIn(order)).sort()[0] ?? '';
+  }
+
+  /** The key with the publishers in another order. */
+  #keyIn(order: readonly number[]): string {
+    const names = new Map<string, number>();
+    const meaning = (digest: string): string => {
+      const content = this.#contentOf(digest);
+      if (content === undefined) return digest;
+      const name = names.get(digest) ?? names.set(digest, names.size).size - 1;
+      const edits = order.flatMap((publisher, at) => (content.edits.includes(`p${publisher}`) ? [at] : []));
+      return `${name}:${edits}:${content.turn}`;
+    };
+    const tag = meaning(this.#tag());
+    const publishers = order.map((publisher) => {
+      const { base, known, sent: _, attempt, ...rest } = this.#of(publisher);
+      const left = this.#options.maxAttempts === undefined ? '' : attempt;
+      const knows = [meaning(base), meaning(known)];
+      return [left, ...Object.values(rest), ...knows, ...this.#waits(publisher)].join('|');
+    });
+    return [tag, ...publishers].join('\n');
+  }
+
+  /** The same with all that was ever written: to show that what is left out of the other makes no difference. */
+  #exactKey(): string {
+    const publishers = this.#local.map((local, publisher) =>
+      [...Object.values(local), ...this.#waits(publisher)].join('|'),
+    );
     return createHash('sha1')
-      .update(`${this.#tag()}\n${publishers.join('\n')}`)
+      .update([this.#tag(), ...publishers].join('\n'))
       .digest('base64');
+  }
+
+  /** What a publisher waits for. */
+  #waits(publisher: number): readonly unknown[] {
+    const most = ((this.#options.raisedSeconds ?? this.#options.turnSeconds ?? 1) + 1) * 1000;
+    const timers = this.#timers.filter((timer) => timer.publisher === publisher);
+    const asked = this.#waiting.find((waiting) => waiting.publisher === publisher)?.label;
+    const age = asked !== 'HEAD' ? asked : Math.min(this.#now - this.#sentAt(publisher), most);
+    return [timers.map((timer) => timer.dueAt - this.#now), age];
   }
 
   outcome(schedule: readonly number[]): Outcome {
@@ -219,7 +278,7 @@ export class World {
         this.#of(publisher).attempt += 1;
         return 0;
       },
-      maxAttempts: this.#options.maxAttempts ?? 4,
+      maxAttempts: this.#options.maxAttempts ?? Number.POSITIVE_INFINITY,
       quietMarginMs: this.#options.marginMs ?? TICK_MS,
     };
   }
@@ -304,22 +363,38 @@ export class World {
     return this.#headSentAt[publisher] ?? 0;
   }
 
-  /** A short name of what the tag points at. */
   #tag(): string {
-    const digest = this.#registry.repository(REPOSITORY.path).tags.get('_trust') ?? 'none';
-    const known = this.#names.get(digest) ?? digest.slice(7, 23);
-    this.#names.set(digest, known);
-    return known;
+    return this.#registry.repository(REPOSITORY.path).tags.get('_trust') ?? 'none';
   }
 
   #current(): Content | undefined {
-    const { tags, manifests } = this.#registry.repository(REPOSITORY.path);
-    const bytes = manifests.get(tags.get('_trust') ?? '')?.bytes;
+    return this.#contentOf(this.#tag());
+  }
+
+  #contentOf(tagged: string): Content | undefined {
+    const known = this.#contents.get(tagged);
+    if (known !== undefined) return known;
+    const content = this.#readContent(tagged);
+    if (content !== undefined) this.#contents.set(tagged, content);
+    return content;
+  }
+
+  #readContent(tagged: string): Content | undefined {
+    const { manifests, blobs } = this.#registry.repository(REPOSITORY.path);
+    const bytes = manifests.get(tagged)?.bytes;
     if (bytes === undefined) return undefined;
     const { digest } = JSON.parse(Buffer.from(bytes).toString()).layers[0];
-    const file = this.#registry.repository(REPOSITORY.path).blobs.get(digest);
+    const file = blobs.get(digest);
     return file && JSON.parse(Buffer.from(file).toString());
   }
+}
+
+/** Every order of so many. */
+function permutations(count: number): readonly (readonly number[])[] {
+  if (count === 0) return [[]];
+  return permutations(count - 1).flatMap((order) =>
+    Array.from({ length: count }, (_, at) => [...order.slice(0, at), count - 1, ...order.slice(at)]),
+  );
 }
 
 function stateOf(content: Content, by = ''): TurnState {
@@ -389,16 +464,22 @@ export interface Exploration {
   readonly allPublished: number;
   /** How often all came through that were not killed, and one was. */
   readonly survived: number;
+  /** What came of the publishers, whichever was which: `published published`, each once. */
+  readonly outcomes: readonly string[];
   readonly lost: Outcome | undefined;
 }
 
-/** Walks through every order, each world once; stops at the first loss. */
+/**
+ * Walks through every order to its end, each world once; stops at the first loss. Worlds that go on in the same ways are
+ * one (`key`), and of choices whose order makes no difference one is taken (`choicesThatCount`).
+ */
 export async function explore(
   options: WorldOptions,
   maxWorlds = Number.POSITIVE_INFINITY,
 ): Promise<Exploration> {
   const seen = new Set<string>();
   const stack: number[][] = [[]];
+  const outcomes = new Set<string>();
   let ends = 0;
   let allPublished = 0;
   let survived = 0;
@@ -413,22 +494,23 @@ export async function explore(
       if (world.done) {
         const outcome = world.outcome(path);
         ends += 1;
+        outcomes.add([...outcome.results].sort().join(' '));
         if (outcome.results.every((result) => result === 'published')) allPublished += 1;
         const alive = outcome.results.filter((result) => result !== 'crashed');
         if (alive.length < outcome.results.length && alive.every((result) => result === 'published')) {
           survived += 1;
         }
-        const counts = { worlds: seen.size, ends, allPublished, survived };
+        const counts = { worlds: seen.size, ends, allPublished, survived, outcomes: [...outcomes].sort() };
         if (outcome.lost.length > 0) return { ...counts, lost: outcome };
         break;
       }
-      const { length } = world.choices();
-      for (let other = length - 1; other > 0; other--) stack.push([...path, other]);
-      path = [...path, 0];
-      await world.choose(0);
+      const [first = 0, ...others] = world.choicesThatCount();
+      for (const other of others.reverse()) stack.push([...path, other]);
+      path = [...path, first];
+      await world.choose(first);
     }
   }
-  return { worlds: seen.size, ends, allPublished, survived, lost: undefined };
+  return { worlds: seen.size, ends, allPublished, survived, outcomes: [...outcomes].sort(), lost: undefined };
 }
 
 /** One order, named by what happens: `0:PUT`, `1:timer`, `tick`; what is left then ends in the first way there is. */
@@ -444,8 +526,10 @@ export async function follow(options: WorldOptions, script: readonly string[]): 
   return world.outcome([]);
 }
 
+export type Sample = Pick<Exploration, 'allPublished' | 'lost'>;
+
 /** Orders drawn with a seed; stops at the first loss. */
-export async function sample(options: WorldOptions, runs: number, seed: number): Promise<Exploration> {
+export async function sample(options: WorldOptions, runs: number, seed: number): Promise<Sample> {
   const next = seeded(seed);
   let allPublished = 0;
   for (let run = 1; run <= runs; run++) {
@@ -462,7 +546,7 @@ export async function sample(options: WorldOptions, runs: number, seed: number):
     }
     const outcome = world.outcome(schedule);
     if (outcome.results.every((result) => result === 'published')) allPublished += 1;
-    if (outcome.lost.length > 0) return { worlds: run, ends: run, allPublished, survived: 0, lost: outcome };
+    if (outcome.lost.length > 0) return { allPublished, lost: outcome };
   }
-  return { worlds: runs, ends: runs, allPublished, survived: 0, lost: undefined };
+  return { allPublished, lost: undefined };
 }
