@@ -67,7 +67,12 @@ export async function buildClassic(
     const dockerfile = parseDockerfile(context.dockerfile.bytes, 'classic', context.dockerfile.name);
     const bases = await classicBases(services, options, dockerfile, platform);
     const beginning = await beginClassicBuild(services, bases, flagOn(options.flags, 'no-cache'));
-    return await send(services, options, { context, bases, beginning, query: query(bases.cacheFrom) });
+    return await send(services, options, {
+      context,
+      bases,
+      beginning,
+      query: query(bases.caches.map(({ name }) => name)),
+    });
   } finally {
     context.close();
   }

@@ -20,10 +20,17 @@ export interface ClassicBases {
   /** Image IDs on the engine of what is built upon or copied from. */
   readonly ids: ReadonlySet<Digest>;
   readonly fromScratch: boolean;
-  /** What the engine holds of `--cache-from`, each pinned. */
-  readonly cacheFrom: readonly string[];
+  /** What the engine holds of `--cache-from`. */
+  readonly caches: readonly HeldCache[];
   /** Signed tags, to be named as docker with content trust names them. */
   readonly tagged: readonly AdmittedBase[];
+}
+
+export interface HeldCache {
+  /** Pinned. */
+  readonly name: string;
+  readonly id: Digest;
+  readonly admission: Admission;
 }
 
 const CACHE = '--cache-from';
@@ -69,7 +76,7 @@ export async function classicBases(
     fromScratch: classicBuild(dockerfile, all).stages.some(
       ({ base }) => !('by' in base) && base.name === 'scratch',
     ),
-    cacheFrom: await heldCaches(
+    caches: await heldCaches(
       services,
       admitted.filter(({ by }) => by === CACHE),
     ),
@@ -107,12 +114,16 @@ function signedNames(bases: readonly AdmittedBase[]): readonly AdmittedBase[] {
 }
 
 /** As docker does, what the engine does not hold is passed over. */
-async function heldCaches(services: Services, caches: readonly AdmittedBase[]): Promise<readonly string[]> {
+async function heldCaches(
+  services: Services,
+  caches: readonly AdmittedBase[],
+): Promise<readonly HeldCache[]> {
   const engine = await services.engine();
   const { signal } = services.context;
-  const names: string[] = [];
+  const held: HeldCache[] = [];
   for (const { admission } of caches) {
-    if ((await engine.presentImage(admission, { signal })) !== undefined) names.push(pinnedName(admission));
+    const image = await engine.presentImage(admission, { signal });
+    if (image !== undefined) held.push({ name: pinnedName(admission), id: image.id, admission });
   }
-  return names;
+  return held;
 }

@@ -78,14 +78,14 @@ export interface Ending {
  */
 export async function noteBuilt(
   services: Services,
-  { ids: bases, admissions }: ClassicBases,
+  { ids: bases, admissions, caches }: ClassicBases,
   { parents: before, isBuilt }: Beginning,
   { stages, printed, reference }: Ending,
 ): Promise<void> {
   const { context } = services;
   const engine = await services.engine();
   const after = await engine.imageParents({ signal: context.signal });
-  const trace: BuildTrace = { before, after, bases, stages, printed, isBuilt };
+  const trace: BuildTrace = { before, after, bases, caches: idsOf(caches), stages, printed, isBuilt };
   const stranger = strangerBelow(trace);
   if (stranger !== undefined) throw tookStranger(stranger);
   const id = await engineId(services);
@@ -93,7 +93,7 @@ export async function noteBuilt(
     if (stages.length > 0) note(context, 'the image is not noted as yours: the engine has no ID');
     return;
   }
-  if (admissions.some(({ why }) => why === 'allowed')) {
+  if ([...admissions, ...caches.map(({ admission }) => admission)].some(({ why }) => why === 'allowed')) {
     // As for a commit: an entry of the ledger has no end, it would outlast the exception.
     note(context, 'an image of this build is allowed for a time only, so the result is not noted as yours');
     return;
@@ -109,6 +109,8 @@ export async function noteBuilt(
     note(context, `the image is not noted as yours (${error.code}); to run it: dtrust trust accept ${last}`);
   }
 }
+
+const idsOf = (caches: ClassicBases['caches']): ReadonlySet<Digest> => new Set(caches.map(({ id }) => id));
 
 function tookStranger(image: Digest): TrustError {
   return new TrustError({

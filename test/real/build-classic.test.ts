@@ -208,6 +208,32 @@ for (const kind of KINDS) {
       // The rest is the same code whatever the store is.
       if (kind.containerdStore) return;
 
+      it('takes a signed image as cache, and no other', async () => {
+        write({ Dockerfile: `FROM ${name}:1.0\nRUN echo cached\n` });
+        expect(await build('-t', `${name}:cached`, folder)).toMatchObject({ status: 0 });
+        expect(await stage.owner.run('push', '-q', `${name}:cached`)).toMatchObject({ status: 0 });
+        await stage.engine.clear();
+        const fresh = stage.workshop.machine({ engine: stage.engine.host, env: machine.env });
+        await fresh.pinFrom(stage.owner, name);
+        expect(await fresh.run('pull', '-q', `${name}:cached`)).toMatchObject({ status: 0 });
+        const id: string = (await inspect(`${name}:cached`)).Id;
+        const run = await fresh.runWith(
+          env,
+          'build',
+          '-t',
+          'again',
+          '--cache-from',
+          `${name}:cached`,
+          folder,
+        );
+        expect(run).toMatchObject({ status: 0 });
+        expect(run.stdout).toContain(' ---> Using cache\n');
+        expect((await inspect('again')).Id).toBe(id);
+        await stage.engine.load(imageArchive(base, [`${name}:unsigned`]));
+        const other = await fresh.runWith(env, 'build', '--cache-from', `${name}:unsigned`, folder);
+        expect(other).toMatchObject({ status: 1, stdout: '', code: 'TARGET_NOT_SIGNED' });
+      });
+
       it('refuses what is not signed, with the engine asked for no change', async () => {
         await stage.engine.load(imageArchive(base, ['unsigned:1', `${name}:unsigned`]));
         for (const [text, code] of [

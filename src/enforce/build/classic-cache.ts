@@ -62,6 +62,8 @@ export interface BuildTrace {
   readonly before: Parents;
   readonly after: Parents;
   readonly bases: ReadonlySet<Digest>;
+  /** Images of `--cache-from`, decided on as well: a build that finds all its steps in one becomes that image. */
+  readonly caches: ReadonlySet<Digest>;
   /** What the engine named as the images of stages, beside the output, where nothing in the build can write. */
   readonly stages: readonly Digest[];
   /** The short IDs that lines of the output name as the images of steps. */
@@ -96,12 +98,13 @@ export function imagesBuilt(trace: BuildTrace): readonly Digest[] {
  * decided on nor built here: the cache took it all the same.
  */
 export function strangerBelow(trace: Omit<BuildTrace, 'printed'>): Digest | undefined {
-  const { before, after, bases, stages, isBuilt } = trace;
+  const { before, after, bases, caches, stages, isBuilt } = trace;
+  const isDecided = (image: Digest) => bases.has(image) || caches.has(image);
   for (const stage of stages) {
     const seen = new Set<Digest>();
     for (
       let at: Digest | undefined = stage;
-      at !== undefined && !bases.has(at) && !seen.has(at);
+      at !== undefined && !isDecided(at) && !seen.has(at);
       at = after.get(at)
     ) {
       if (before.has(at) && !isBuilt(at)) return at;

@@ -120,6 +120,7 @@ const traced = (more: Partial<Parameters<typeof imagesBuilt>[0]>) => ({
     [B, A],
   ]),
   bases: new Set([BASE]),
+  caches: new Set<Digest>(),
   stages: [B],
   printed: new Set<string>(),
   isBuilt: () => false,
@@ -168,5 +169,16 @@ describe('protocol 8: an image that the cache took and nobody decided on', () =>
     expect(strangerBelow(traced({ before, isBuilt: (image) => image === A }))).toBeUndefined();
     expect(strangerBelow(traced({}))).toBeUndefined();
     expect(strangerBelow(traced({ stages: [BASE] }))).toBeUndefined();
+  });
+
+  test('is not one of --cache-from, which was decided on; what was built then is that image', () => {
+    const before = new Map<Digest, Digest | undefined>([
+      [BASE, undefined],
+      [C, undefined],
+    ]);
+    const trace = traced({ before, after: before, stages: [C], caches: new Set([C]) });
+    expect(strangerBelow(trace)).toBeUndefined();
+    expect(imagesBuilt(trace)).toEqual([C]);
+    expect(strangerBelow({ ...trace, caches: new Set<Digest>() })).toBe(C);
   });
 });
