@@ -72,11 +72,11 @@ async function buildIn(folder: string, services: Services, prepared: Prepared): 
   const signing = isCall(options)
     ? undefined
     : await prepareSignAfterBuild(services, outputs, { quiet: options.quiet });
+  const trial = new BuilderTrial(services, builder, { folder, quiet: options.quiet });
+  await trial.denies();
   const names = new LocalNames(services, images.bases, nonce);
   try {
     await names.set();
-    const trial = new BuilderTrial(services, builder, { folder, quiet: options.quiet });
-    await trial.denies();
     const [first] = images.bases;
     if (first !== undefined) await trial.allows(first, nonce);
     const { status, metadata } = await runBuild(folder, services, prepared, policy);

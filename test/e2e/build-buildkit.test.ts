@@ -407,6 +407,16 @@ describe('the ledger: what was built', () => {
     expect([...stage.engine.images.keys()].filter((each) => each.includes('dtrust.invalid'))).toEqual([]);
   });
 
+  test('gets no name on the engine for a builder that does not obey', async () => {
+    docker.behave({ inspect: ENGINE_BUILDER, metadata: MADE });
+    holds(id, 'app:1');
+    await machine.succeed(['build', context(`FROM ${name}:1.0\n`)]);
+    fs.rmSync(path.join(machine.config, 'trust', 'dtrust', 'builders.json'));
+    docker.behave({ inspect: ENGINE_BUILDER, policy: 'ignores' });
+    await refused(machine, ['build', context('FROM app:1\n')], { code: 'BUILDER_CANNOT_ENFORCE' });
+    expect(builds(docker.calls()).real).toEqual([]);
+  });
+
   test('on another builder is no base: LOCAL_BASE', async () => {
     docker.behave({ inspect: ENGINE_BUILDER, metadata: MADE });
     const own = `${stage.name('acme/own')}:1`;
