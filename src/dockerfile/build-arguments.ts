@@ -28,20 +28,29 @@ const PROXY_NAMES = ['HTTP', 'HTTPS', 'FTP', 'NO'].flatMap((name) => [
   `${name.toLowerCase()}_proxy`,
 ]);
 
+// A hundred times what large Dockerfiles have. A file that others wrote is not to keep a machine busy.
+const MAX_EXPANSIONS = 20_000;
+
 /** How FROM's words are expanded, given the ARGs before the first FROM. */
 export function globalArguments(args: readonly Instruction[], given: Given, reading: BuilderReading): Expand {
   const env = new Map(reading === 'classic' ? proxies(given.options) : platforms(given, reading));
-  const expand: Expand = (word, refuse) => orRefuse(() => expandWord(word, env, given.escape), refuse);
+  let left = MAX_EXPANSIONS;
+  const expand: Expand = (word, refuse) => {
+    left -= 1;
+    if (left < 0) refuse(`more than ${MAX_EXPANSIONS} words to expand`);
+    return orRefuse(() => expandWord(word, env, given.escape), refuse);
+  };
   for (const { line, args: words } of args) {
     const refuse = given.refuseAtLine(line);
-    // Each line's words see the variables of the lines before; in BuildKit, also those of the words before.
-    const before = new Map(env);
-    for (const word of words) {
-      const scope = reading === 'classic' ? before : env;
-      const [name, value] = argument(word, scope, given, reading, refuse);
+    const read = (word: string) => argument(word, expand, given.options.buildArgs, reading, refuse);
+    const set = ([name, value]: readonly [string, string | undefined]): void => {
       if (value !== undefined) env.set(name, value);
       else if (reading === 'buildkit-0.13') env.set(name, '');
-    }
+      else if (reading === 'classic') env.delete(name);
+    };
+    // The words of a line see the variables of the lines before; in BuildKit, also those of the words before.
+    if (reading === 'classic') words.map(read).forEach(set);
+    else for (const word of words) set(read(word));
   }
   return expand;
 }
@@ -49,20 +58,18 @@ export function globalArguments(args: readonly Instruction[], given: Given, read
 /** One word of an ARG: its name, and its value, if it gets one. */
 function argument(
   word: string,
-  scope: ReadonlyMap<string, string>,
-  { escape: token, options }: Given,
+  expand: Expand,
+  buildArgs: ImageUsesOptions['buildArgs'],
   reading: BuilderReading,
   refuse: Refuse,
 ): readonly [string, string | undefined] {
   const equals = word.indexOf('=');
   const written = equals < 0 ? word : word.slice(0, equals);
-  const expanded = (text: string): string => orRefuse(() => expandWord(text, scope, token), refuse);
-  const name = reading === 'classic' ? expanded(written) : written;
+  const name = reading === 'classic' ? expand(written, refuse) : written;
   // Expanded even where the build argument wins: the classic builder refuses what it cannot expand.
-  const isGiven = options.buildArgs.has(name);
-  const value =
-    equals < 0 || (isGiven && reading !== 'classic') ? undefined : expanded(word.slice(equals + 1));
-  return [name, isGiven ? options.buildArgs.get(name) : value];
+  const isLeft = equals < 0 || (buildArgs.has(name) && reading !== 'classic');
+  const value = isLeft ? undefined : expand(word.slice(equals + 1), refuse);
+  return [name, buildArgs.get(name) ?? value];
 }
 
 function proxies({ buildArgs }: ImageUsesOptions): readonly (readonly [string, string])[] {

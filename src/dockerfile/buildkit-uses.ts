@@ -41,7 +41,7 @@ class Graph {
   readonly #file: Dockerfile;
   readonly #options: ImageUsesOptions;
   readonly #stages: readonly Stage[];
-  readonly #byName: ReadonlyMap<string, readonly number[]>;
+  readonly #byName: ReadonlyMap<string, number>;
   readonly #nodes: readonly Node[];
 
   constructor(file: Dockerfile, options: ImageUsesOptions, reading: BuilderReading) {
@@ -49,7 +49,7 @@ class Graph {
     this.#options = options;
     const { args, stages } = stagesOf(file);
     this.#stages = stages;
-    this.#byName = indexesByName(stages);
+    this.#byName = new Map(stages.flatMap(({ name, index }) => (name === undefined ? [] : [[name, index]])));
     const refuseAtLine = (line: number): Refuse => refuseAt(file.file, line);
     const given = { escape: file.escape, options, refuseAtLine, lastStage: stages.at(-1)?.name };
     const expand = globalArguments(args, given, reading);
@@ -92,13 +92,12 @@ class Graph {
   #target(): number {
     const { target } = this.#options;
     if (target === undefined || target === '') return this.#stages.length - 1;
-    const found = this.#named(target).at(-1);
-    return found ?? refuseAt(this.#file.file, 0)(`target stage ${target} could not be found`);
+    return this.#named(target) ?? refuseAt(this.#file.file, 0)(`target stage ${target} could not be found`);
   }
 
-  /** The stages of a name, in whatever case it is written; the last is the one BuildKit takes. */
-  #named(name: string): readonly number[] {
-    return this.#byName.get(name.toLowerCase()) ?? [];
+  /** The stage of a name, in whatever case it is written; of several the last, wherever it is asked for. */
+  #named(name: string): number | undefined {
+    return this.#byName.get(name.toLowerCase());
   }
 
   #nodeOf(stage: Stage, byName: ReadonlyMap<string, number>, expand: Expand): Node {
@@ -157,8 +156,8 @@ class Graph {
         `variables and quotes are not expanded in ${by}=${from}: name a stage with FROM, and take from that`,
       );
     }
-    const stages = this.#named(from);
-    if (stages.length > 0) return { stages, images: [] };
+    const stage = this.#named(from);
+    if (stage !== undefined) return { stages: [stage], images: [] };
     return { stages: [], images: this.#imageOf(from, by, line, refuse) };
   }
 
@@ -202,17 +201,6 @@ class Graph {
   #refuse({ line }: Instruction): Refuse {
     return refuseAt(this.#file.file, line);
   }
-}
-
-function indexesByName(stages: readonly Stage[]): ReadonlyMap<string, readonly number[]> {
-  const indexes = new Map<string, number[]>();
-  for (const { name, index } of stages) {
-    if (name === undefined) continue;
-    const known = indexes.get(name);
-    if (known === undefined) indexes.set(name, [index]);
-    else known.push(index);
-  }
-  return indexes;
 }
 
 /** One of the stages that need themselves, directly or through others. */

@@ -4,14 +4,17 @@
  */
 import { LexError } from './lex-error.ts';
 
-type Part = { readonly kind: 'any' | 'run' } | { readonly kind: 'literal'; readonly char: string };
+type Part =
+  | { readonly kind: 'any' }
+  | { readonly kind: 'run' }
+  | { readonly kind: 'literal'; readonly char: string };
 
 export type Glob = readonly Part[];
 
 // Place by place and part by part: what is longer than this in a Dockerfile is not meant to be read.
 const MAX_PATTERN = 256;
 const MAX_VALUE = 1024;
-const MAX_SEARCH = 2 ** 18;
+const MAX_SEARCH = 2 ** 17;
 
 /**
  * A pattern as written, its escapes kept.
@@ -49,35 +52,53 @@ function searchedCharsOf(value: string, glob: Glob): readonly string[] {
   return chars;
 }
 
-/** Where a match that begins at `start` can end, in rising order. */
-function endsFrom(chars: readonly string[], glob: Glob, start: number): readonly number[] {
-  let places: ReadonlySet<number> = new Set([start]);
+/** Where the shortest and the longest match that begins at `start` end. */
+interface Ends {
+  readonly shortest: number;
+  readonly longest: number;
+}
+
+/** `places` is room for one mark more than there are characters; what is in it does not matter. */
+function endsFrom(chars: readonly string[], glob: Glob, start: number, places: Uint8Array): Ends | undefined {
+  places.fill(0);
+  places[start] = 1;
+  // No place before this one can be reached any more; where none is left, there is no match.
+  let first = start;
   for (const part of glob) {
-    const next = new Set<number>();
-    for (const place of places) {
-      if (part.kind !== 'run') {
-        const char = chars[place];
-        const fits = part.kind === 'literal' ? char === part.char : char !== undefined && char !== '\n';
-        if (fits) next.add(place + 1);
-        continue;
-      }
-      // A place already there was reached by a run that goes on as far as this one would.
-      for (let end = place; !next.has(end); end += 1) {
-        next.add(end);
-        if (end >= chars.length || chars[end] === '\n') break;
-      }
-    }
-    places = next;
-    if (places.size === 0) return [];
+    if (part.kind === 'run') goOnFrom(first, places, chars);
+    else stepFrom(first, places, chars, part.kind === 'any' ? undefined : part.char);
+    first = places.indexOf(1, first);
+    if (first < 0) return undefined;
   }
-  return [...places].sort((a, b) => a - b);
+  return { shortest: first, longest: places.lastIndexOf(1) };
+}
+
+/** A run goes on from each place to the end of the line. */
+function goOnFrom(first: number, places: Uint8Array, chars: readonly string[]): void {
+  for (let place = first; place < chars.length; place += 1) {
+    if (places[place] === 1 && chars[place] !== '\n') places[place + 1] = 1;
+  }
+}
+
+/** One character on from each place where it is this one, or any. */
+function stepFrom(
+  first: number,
+  places: Uint8Array,
+  chars: readonly string[],
+  wanted: string | undefined,
+): void {
+  for (let place = chars.length - 1; place >= first; place -= 1) {
+    const fits = wanted === undefined ? chars[place] !== '\n' : chars[place] === wanted;
+    places[place + 1] = fits ? (places[place] ?? 0) : 0;
+  }
+  places[first] = 0;
 }
 
 /** The value without the shortest or longest match at its beginning. */
 export function trimPrefix(value: string, glob: Glob, isLongest: boolean): string {
   const chars = charsOf(value);
-  const ends = endsFrom(chars, glob, 0);
-  return chars.slice((isLongest ? ends.at(-1) : ends[0]) ?? 0).join('');
+  const ends = endsFrom(chars, glob, 0, new Uint8Array(chars.length + 1));
+  return chars.slice((isLongest ? ends?.longest : ends?.shortest) ?? 0).join('');
 }
 
 /** The value without the shortest or longest match at its end. */
@@ -89,8 +110,9 @@ export function trimSuffix(value: string, glob: Glob, isLongest: boolean): strin
 /** The value with the first, longest match replaced. */
 export function replaceFirst(value: string, glob: Glob, replacement: string): string {
   const chars = searchedCharsOf(value, glob);
+  const places = new Uint8Array(chars.length + 1);
   for (let start = 0; start <= chars.length; start += 1) {
-    const end = endsFrom(chars, glob, start).at(-1);
+    const end = endsFrom(chars, glob, start, places)?.longest;
     if (end !== undefined) {
       return chars.slice(0, start).join('') + replacement + chars.slice(end).join('');
     }
@@ -101,10 +123,11 @@ export function replaceFirst(value: string, glob: Glob, replacement: string): st
 /** The value with every match replaced, from the left, each the longest; an empty one behind another does not count. */
 export function replaceAll(value: string, glob: Glob, replacement: string): string {
   const chars = searchedCharsOf(value, glob);
+  const places = new Uint8Array(chars.length + 1);
   let result = '';
   let lastEnd = 0;
   for (let at = 0; at <= chars.length; ) {
-    const end = endsFrom(chars, glob, at).at(-1);
+    const end = endsFrom(chars, glob, at, places)?.longest;
     if (end === undefined) {
       at += 1;
       continue;

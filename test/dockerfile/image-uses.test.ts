@@ -177,12 +177,12 @@ describe('BuildKit: stages', () => {
     }
   });
 
-  test('of two stages of a name both are needed', () => {
+  test('of two stages of a name the last is taken, wherever it is asked for', () => {
     expect(takenBy('FROM a AS x\nFROM b AS x\nFROM c\nCOPY --from=x / /\n')).toEqual([
-      '1 FROM a',
       '2 FROM b',
       '3 FROM c',
     ]);
+    expect(takenBy('FROM a AS x\nFROM x AS y\nFROM b AS x\nFROM y\n')).toEqual(['1 FROM a']);
   });
 
   test('numbers beyond the stages are refused', () => {

@@ -95,6 +95,7 @@ describe('classic builder: what a build takes', () => {
     expect(takenBy('ARG N=A\nARG $N=x\nFROM ${HTTP_PROXY}/$A${TARGETARCH}${NOT}\n', build)).toEqual([
       '3 FROM p/given',
     ]);
+    expect(takenBy('ARG A=x\nARG A B=$A\nFROM a$B$A\n', { grammar: 'classic' })).toEqual(['3 FROM ax']);
     expect(refused('FROM --platform=$BUILDPLATFORM a\n')).toContain('empty platform');
   });
 
