@@ -4,7 +4,7 @@
  * refused.
  */
 import { ok } from 'node:assert/strict';
-import { type ClassicStage, classicBuild } from './classic-uses.ts';
+import { type ClassicBuild, type ClassicStage, classicBuild } from './classic-uses.ts';
 import type { Dockerfile, Flag, Instruction } from './dockerfile.ts';
 import type { ImageUse, ImageUsesOptions } from './image-use.ts';
 import { refuseAt } from './invalid.ts';
@@ -25,13 +25,19 @@ export function serialiseForClassic(
   options: ImageUsesOptions,
   pinned: Pinned,
 ): string {
-  const { args, stages } = classicBuild(dockerfile, options);
+  const build = classicBuild(dockerfile, options);
+  const { args, stages } = build;
   const lines: Written[] = [
     ...args.map(asWritten),
     ...stages.flatMap((stage) => stageLines(stage, dockerfile.file, pinned)),
   ];
   const text = [`# escape=${dockerfile.escape}`, ...lines.map((line) => line.text), ''].join('\n');
-  checkReadAlike(text, lines, dockerfile);
+  const read = readAgain(text, lines, dockerfile);
+  // A stage can be called like the ID of an image, and would then be taken for it.
+  const again = classicBuild(read, { ...options, triggersOf: new Map() });
+  if (sourcesOf(again, ({ text: written }) => written) !== sourcesOf(build, (use) => pin(use, pinned))) {
+    refuseAt(dockerfile.file, 0)('a stage has the name of a pinned image');
+  }
   return text;
 }
 
@@ -98,7 +104,8 @@ function flagText({ name, value }: Flag): string {
   return `--${name}${value === undefined ? '' : `=${value.replace(/[\s'"\\]/g, '\\$&')}`}`;
 }
 
-function checkReadAlike(text: string, lines: readonly Written[], dockerfile: Dockerfile): void {
+/** The text parsed once more, each instruction as it was meant. */
+function readAgain(text: string, lines: readonly Written[], dockerfile: Dockerfile): Dockerfile {
   const read = parseDockerfile(new TextEncoder().encode(text), 'classic', dockerfile.file);
   for (const [index, { meant, line }] of lines.entries()) {
     const got = read.instructions[index];
@@ -109,6 +116,17 @@ function checkReadAlike(text: string, lines: readonly Written[], dockerfile: Doc
   if (read.instructions.length !== lines.length) {
     refuseAt(dockerfile.file, 0)('a file that cannot be written as one line for each instruction');
   }
+  return read;
+}
+
+/** What every stage is built upon and copies from. */
+function sourcesOf({ stages }: ClassicBuild, textOf: (use: ImageUse) => string): string {
+  return JSON.stringify(
+    stages.map(({ base, copies }) => [
+      'by' in base ? { image: textOf(base) } : { stage: base.name },
+      ...[...copies.values()].map(textOf),
+    ]),
+  );
 }
 
 function essence({ keyword, flags, args, json }: Written['meant']): string {

@@ -8,7 +8,8 @@ import { throwsCode } from '../helpers/throws-code.ts';
 import { type Build, bytesOf, optionsOf, takenBy } from './build-of.ts';
 
 const HEX = 'e'.repeat(64);
-const ID = `sha256:${'1'.repeat(64)}`;
+/** Of an image that the engine has: its digits alone. */
+const ID = 'f'.repeat(64);
 const pinned = ({ text }: ImageUse): string =>
   text.includes('@') ? text : text === 'local' ? ID : `reg.io/${text.replace(/:.*/, '')}@sha256:${HEX}`;
 
@@ -69,6 +70,13 @@ describe('classic builder: what is sent is the parsed Dockerfile serialised agai
 
   test('a line that would be continued in its new place is refused', () => {
     expect(refused('FROM local\nRUN x\\ \\')).toContain('Dockerfile:2: ');
+  });
+
+  test('a stage that is called like a pinned ID is refused: the builder would take it for the image', () => {
+    expect(refused(`FROM alpine AS ${ID}\nFROM local\n`)).toContain('a stage has the name of a pinned image');
+    expect(
+      refused(`FROM alpine AS ${ID}\nCOPY --from=local / /\nFROM scratch\nCOPY --from=local / /\n`),
+    ).toContain('a stage has the name of a pinned image');
   });
 
   test('what is no pin never gets into it', () => {
