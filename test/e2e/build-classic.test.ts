@@ -122,6 +122,7 @@ describe('design 3: what reaches the engine is what was decided on', () => {
       '.dockerignore': 'secret\n',
       secret: 'no',
       'a/b': 'yes',
+      blocks: 'x'.repeat(1024),
     });
     fs.symlinkSync('a/b', path.join(folder, 'link'));
     const run = await machine.succeed(['build', '-t', 'mine', 'context']);
@@ -129,7 +130,15 @@ describe('design 3: what reaches the engine is what was decided on', () => {
     expect(lastBuild().headers).toMatchObject({ 'x-registry-config': Buffer.from('{}').toString('base64') });
     const files = await sentFiles();
     const dockerfile = lastBuild().query.get('dockerfile') ?? '';
-    expect([...files.keys()]).toEqual(['Dockerfile', 'a', 'a/b', 'link', '.dockerignore', dockerfile]);
+    expect([...files.keys()]).toEqual([
+      'Dockerfile',
+      'a',
+      'a/b',
+      'blocks',
+      'link',
+      '.dockerignore',
+      dockerfile,
+    ]);
     expect(dockerfile).toMatch(/^\.dockerfile\.[0-9a-f]{20}$/);
     expect(files.get(dockerfile)).toBe(
       `# escape=\\\nARG V=1.0\nFROM ${pinned} AS one\nRUN echo   two\nFROM scratch\nCOPY --from=one /a /b\n`,

@@ -61,7 +61,8 @@ async function* write(
     yield tarHeader(opened?.header ?? header);
     if (opened === undefined) continue;
     yield* opened.chunks();
-    yield Buffer.alloc(paddingOf(opened.header.size));
+    const padding = paddingOf(opened.header.size);
+    if (padding > 0) yield Buffer.alloc(padding);
   }
   yield endOfTar();
 }
