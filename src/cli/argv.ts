@@ -112,6 +112,9 @@ export function assertPositionals(parsed: ParsedArgv): ParsedArgv {
   };
   const some = (number: number) => `${number} ${number === 1 ? 'argument' : 'arguments'}`;
   if (wanted !== undefined && count !== wanted) complain(some(wanted));
+  if (least > 0 && Number.isFinite(most) && (count < least || count > most)) {
+    complain(`at least ${least} and at most ${some(most)}`);
+  }
   if (count > most) complain(`at most ${some(most)}`);
   if (count < least) complain(`at least ${some(least)}`);
   return parsed;

@@ -221,6 +221,19 @@ describe('flags of pull and push', () => {
     },
   );
 
+  test.each([
+    ['commit', 'at least 1 and at most 2 arguments'],
+    ['container commit a b c', 'at least 1 and at most 2 arguments'],
+    ['start', 'at least 1 argument'],
+    ['run', 'at least 1 argument'],
+  ])('`docker %s` requires %s', (line, requires) => {
+    const parsed = parseDockerArgv(words(line));
+    const name = parsed.path.join(' ');
+    expect(() => assertPositionals(parsed)).toThrow(
+      expect.objectContaining({ exitStatus: 1, message: `docker: 'docker ${name}' requires ${requires}` }),
+    );
+  });
+
   test('takes one argument', () => {
     const parsed = parseDockerArgv(['pull', 'x']);
     expect(assertPositionals(parsed)).toBe(parsed);
