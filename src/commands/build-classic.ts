@@ -174,8 +174,9 @@ function forgetImageId({ iidFile }: BuildOptions): void {
   if (iidFile !== undefined) guarded(iidFile, () => fs.rmSync(iidFile, { force: true }));
 }
 
-function writeImageId({ iidFile }: BuildOptions, image: Digest): void {
-  if (iidFile !== undefined) guarded(iidFile, () => fs.writeFileSync(iidFile, image));
+/** docker: with --quiet what is printed is what is kept, with the end of its line. */
+function writeImageId({ iidFile, quiet }: BuildOptions, image: Digest): void {
+  if (iidFile !== undefined) guarded(iidFile, () => fs.writeFileSync(iidFile, quiet ? `${image}\n` : image));
 }
 
 function guarded(file: string, work: () => void): void {

@@ -184,7 +184,11 @@ describe('design 3: what reaches the engine is what was decided on', () => {
     await machine.succeed(['build', '--compress', '--iidfile', 'id', 'context']);
     const names = readTar(readAtOf(gunzipSync(await lastBuild().body))).map((each) => each.path);
     expect(names).toEqual(['Dockerfile', '.dockerignore', lastBuild().query.get('dockerfile')]);
-    expect(fs.readFileSync(path.join(machine.home, 'id'), 'utf8')).toBe(MADE);
+    const kept = () => fs.readFileSync(path.join(machine.home, 'id'), 'utf8');
+    expect(kept()).toBe(MADE);
+    // docker: with --quiet what is printed is what is kept.
+    expect((await machine.succeed(['build', '-q', '--iidfile', 'id', 'context'])).stdout).toBe(`${MADE}\n`);
+    expect(kept()).toBe(`${MADE}\n`);
   });
 
   test('a Dockerfile on stdin comes alone, and one beside a folder is no part of it', async () => {
