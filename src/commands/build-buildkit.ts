@@ -82,9 +82,11 @@ async function buildIn(folder: string, services: Services, prepared: Prepared): 
     const { status, metadata } = await runBuild(folder, services, prepared, policy);
     if (status !== 0 || isCall(options)) return status;
     verifyMaterials(metadata ?? new Uint8Array(), admittedIn(images, nonce));
-    await noteBuiltImage(services, { metadata, images: images.bases, builder, outputs, tags: options.tags });
+    const built = { metadata, images: images.bases, builder, outputs, tags: options.tags };
+    // What was pushed is signed also where the ledger or the metadata file cannot be written.
+    const noted = await settle(noteBuiltImage(services, built));
     await signing?.sign(metadata, { engineBuilder: builder.driver === 'docker' });
-    // Last of all: what was pushed is signed also where this file cannot be written.
+    unsettle(noted);
     if (metadata !== undefined && options.metadataFile !== undefined) copyTo(options.metadataFile, metadata);
     return status;
   } finally {

@@ -11,6 +11,7 @@ import {
   type CanarySolve,
   denials,
   isAsDemanded,
+  isDenied,
   type SolveEnd,
   tellingLine,
 } from '../enforce/build/canary.ts';
@@ -27,6 +28,10 @@ export type ImageToTry = PolicyImage & { readonly platform?: string | undefined 
 
 /** The image of a trial is fetched in it, for the build that follows. */
 const TRIAL_MS = 30 * 60 * 1000;
+
+/** containerd's store: an archive can bring a record `NAME:TAG@DIGEST` of another image, which BuildKit finds first. */
+const OTHER_UNDER_DIGEST =
+  'If an archive was loaded, another image may lie here under the name of a signed one: see docker images --digests, and remove it with docker rmi.';
 
 export interface TrialOptions {
   readonly folder: string;
@@ -101,6 +106,7 @@ export class BuilderTrial {
       expected: solve.kind === 'deny' ? 'a denial by the source policy' : 'a build that passes',
       found: said,
       hints: [
+        ...(solve.kind === 'allow' && isDenied(end) ? [OTHER_UNDER_DIGEST] : []),
         'Use a newer engine (25.0 or later), or another builder: dtrust buildx build --builder NAME ...',
         'For the classic builder put `DOCKER_BUILDKIT=0` before `dtrust build`.',
       ],

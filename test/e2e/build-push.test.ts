@@ -83,6 +83,22 @@ describe('design 6, push: what a build pushes is signed', () => {
     expect(await signedAs('unwritten')).toBe(built.digest);
   });
 
+  test('also where the ledger is damaged, which is said after it', async () => {
+    const ledger = path.join(owner.home, '.docker', 'trust', 'dtrust', 'ledger.json');
+    const before = fs.existsSync(ledger) ? fs.readFileSync(ledger) : undefined;
+    fs.writeFileSync(ledger, 'damaged');
+    try {
+      const run = await owner.run(push('damaged'));
+      expect(run.status).toBe(1);
+      expect(run.stderr).toContain(`Successfully signed ${stage.name('app')}:damaged\n`);
+      expect(run.stderr).toContain('(LEDGER_DAMAGED)');
+      expect(await signedAs('damaged')).toBe(built.digest);
+    } finally {
+      if (before === undefined) fs.rmSync(ledger);
+      else fs.writeFileSync(ledger, before);
+    }
+  });
+
   test('and nothing where the build fails', async () => {
     docker.behave({ inspect: ENGINE_BUILDER, metadata: made(built), status: 9 });
     const before = team.trustTag('app');

@@ -74,6 +74,11 @@ export function isAsDemanded({ kind, source = '' }: CanarySolve, { status, outpu
   return status !== 0 && output.includes(words);
 }
 
+/** Whether a policy was the reason that it ended so. */
+export function isDenied({ status, output }: SolveEnd): boolean {
+  return status !== 0 && output.includes('denied by policy: source denied by policy');
+}
+
 /** The line of a builder's output that tells most: its error, else the last. */
 export function tellingLine(output: string): string {
   const lines = output.split('\n').filter((line) => line.trim() !== '');
