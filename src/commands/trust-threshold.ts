@@ -103,6 +103,7 @@ function newRootKey(collection: VerifiedCollection, key: PublicKey): PublicKey {
     message: `this key is a root key of ${collection.repository.canonical} already: ${tufKeyId(key)}`,
     reference: collection.repository.canonical,
     found: tufKeyId(key),
+    hints: [`See which keys count now: dtrust trust status ${collection.repository.familiar}`],
   });
 }
 

@@ -357,7 +357,11 @@ function isThere(fs: FileSystem, path: string): boolean {
 }
 
 function exists(file: string): KeyError {
-  return new KeyError({ code: 'KEY_EXISTS', message: `this key is here already: ${escapeText(file)}` });
+  return new KeyError({
+    code: 'KEY_EXISTS',
+    message: `this key is here already: ${escapeText(file)}`,
+    hints: ['See what it is good for: dtrust trust key list'],
+  });
 }
 
 function inNoFile(): KeyError {

@@ -156,7 +156,10 @@ function replacementFor(
       message: `a recovery replaces every key, and ${tufKeyId(kept)} is the present key of ${escapeShort(name)}`,
       reference: repository.canonical,
       found: tufKeyId(kept),
-      hints: [`${escapeShort(name)} makes another one: dtrust trust key generate NAME`],
+      hints: [
+        `After a recovery that was interrupted, see whether it was published: dtrust trust status ${repository.familiar}`,
+        `For another one, ${escapeShort(name)} makes another key: dtrust trust key generate NAME`,
+      ],
     });
   }
   assertNobodysKey(collection, { name, keys });

@@ -16,6 +16,8 @@ export class ProcessDied extends Error {
 export interface Fault {
   /** Counted from 1. */
   readonly at: number;
+  /** What is counted; default all calls. Reads come in another order where answers do. */
+  readonly of?: 'calls' | 'writes';
   readonly kind: 'error' | 'die';
   /** For 'error'. */
   readonly errno?: string;
@@ -23,7 +25,7 @@ export interface Fault {
   readonly lasting?: boolean;
 }
 
-/** Calls that a read-only or full disk refuses. */
+/** Calls that a read-only or full disk refuses, whatever their arguments. */
 const WRITING: ReadonlySet<string> = new Set([
   'writeSync',
   'mkdirSync',
@@ -38,20 +40,40 @@ export interface FaultyFileSystem {
   readonly fs: FileSystem;
   /** Names of the calls made, in order. */
   readonly calls: readonly string[];
+  /** How many of them change the disk or make sure of it: making a file and syncing one are among them. */
+  readonly writes: number;
+  readonly isDead: boolean;
+  /** From now on there is nobody left to make a call. */
+  die(): void;
 }
 
-export function faultyFileSystem(fault?: Fault, real: FileSystem = fs): FaultyFileSystem {
+/** @param beforeWrite called with the number of each write, before it is made */
+export function faultyFileSystem(
+  fault?: Fault,
+  real: FileSystem = fs,
+  beforeWrite: (write: number) => void = () => undefined,
+): FaultyFileSystem {
   const calls: string[] = [];
+  let writes = 0;
+  let dead = false;
   const wrap = (name: string, call: (...args: unknown[]) => unknown): unknown => {
     return (...args: unknown[]): unknown => {
       calls.push(name);
-      if (fault === undefined || calls.length < fault.at) return call(...args);
+      const isWrite = WRITING.has(name) || name === 'fsyncSync' || makesFile(name, args);
+      if (isWrite) {
+        writes += 1;
+        beforeWrite(writes);
+      }
+      if (dead) throw new ProcessDied(`before ${name}, call ${calls.length}`);
+      const isCounted = fault?.of !== 'writes' || isWrite;
+      const count = fault?.of === 'writes' ? writes : calls.length;
+      if (fault === undefined || !isCounted || count < fault.at) return call(...args);
       if (fault.kind === 'die') {
-        if (calls.length === fault.at && name === 'writeSync') halfWrite(real, args);
+        dead = true;
+        if (name === 'writeSync') halfWrite(real, args);
         throw new ProcessDied(`at ${name}, call ${calls.length}`);
       }
-      const hit = fault.lasting === true ? WRITING.has(name) : calls.length === fault.at;
-      if (!hit) return call(...args);
+      if (fault.lasting === true ? !isWrite : count !== fault.at) return call(...args);
       throw systemError(fault.errno ?? 'EIO', name);
     };
   };
@@ -67,7 +89,23 @@ export function faultyFileSystem(fault?: Fault, real: FileSystem = fs): FaultyFi
       return made;
     },
   });
-  return { fs: proxy, calls };
+  return {
+    fs: proxy,
+    calls,
+    get writes() {
+      return writes;
+    },
+    get isDead() {
+      return dead;
+    },
+    die: () => {
+      dead = true;
+    },
+  };
+}
+
+function makesFile(name: string, [, flags]: readonly unknown[]): boolean {
+  return name === 'openSync' && typeof flags === 'number' && (flags & fs.constants.O_CREAT) !== 0;
 }
 
 /** An error as Node makes it for a failing call. */

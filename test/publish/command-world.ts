@@ -1,55 +1,32 @@
 /**
- * Commands as they are, in this process: machines with homes of their own over one registry in memory. A turn passes at
- * once, and a file system can fail at any call.
+ * Commands as they are, in this process (command-run.ts): machines with homes of their own over one registry in memory.
  */
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { parseDockerArgv } from '../../src/cli/argv.ts';
-import { commandNamed } from '../../src/commands/command-modules.ts';
 import type { Context } from '../../src/commands/context.ts';
 import { createEd25519Key, createRootKey } from '../../src/keys/create.ts';
 import { KeyStore } from '../../src/keys/key-store.ts';
 import type { PrivateKey } from '../../src/keys/private-key.ts';
 import { renderPublicHalf } from '../../src/keys/public-half.ts';
 import { Secret } from '../../src/keys/secret.ts';
-import { type Clock, systemClock } from '../../src/lib/clock.ts';
-import type { FileSystem } from '../../src/lib/file-system.ts';
+import { systemClock } from '../../src/lib/clock.ts';
 import { parseRepository } from '../../src/reference/reference.ts';
 import { createRegistryClient } from '../../src/registry/client.ts';
-import { readEnvironment } from '../../src/settings/environment.ts';
 import type { VerifiedCollection } from '../../src/trust/collection.ts';
+import { TARGETS } from '../../src/trust/core/delegations.ts';
 import { createCollection, type Edit, editCollection, type NewState } from '../../src/trust/core/editor.ts';
+import { type KeyId, tufKeyId } from '../../src/trust/core/keys.ts';
 import type { Pin } from '../../src/trust/core/pin.ts';
 import { pinFor } from '../../src/trust/core/pin.ts';
 import { openMemory } from '../../src/trust/memory.ts';
 import { createRegistrySource } from '../../src/trust/registry-source.ts';
 import { openCollection } from '../../src/trust/updater.ts';
-import { type Fault, faultyFileSystem } from '../helpers/faulty-file-system.ts';
 import { createMemoryRegistry, type MemoryRegistry } from '../helpers/memory-registry.ts';
+import { knownPassphrases } from '../keys/helpers.ts';
+import { ENGINE, type Outcome, PASSPHRASE, type RunOptions, runCommand } from './command-run.ts';
 
-const PASSPHRASE = 'passphrase-of-a-test';
-/** Loopback names are remembered for one engine (protocol 1.3). */
-const ENGINE = 'unix:///nowhere/docker.sock';
 const OCI_MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
-
-const WRITES = new Set([
-  'writeSync',
-  'mkdirSync',
-  'renameSync',
-  'linkSync',
-  'unlinkSync',
-  'rmdirSync',
-  'chmodSync',
-]);
-
-export interface Outcome {
-  readonly error: unknown;
-  /** Names of the file system calls made. */
-  readonly calls: readonly string[];
-  readonly out: string;
-  readonly err: string;
-}
 
 /** The keys of a repository that was begun, and its state. */
 export interface Begun {
@@ -61,16 +38,12 @@ export interface Begun {
   readonly pin: Pin;
 }
 
-export interface RunOptions {
-  readonly fault?: Fault;
-  readonly env?: Readonly<Record<string, string>>;
-}
-
 export class CommandWorld {
   readonly registry: MemoryRegistry;
   readonly host: string;
   readonly #folder: string;
   readonly #close: () => Promise<void>;
+  readonly #names = new Map<KeyId, string>();
 
   constructor(registry: MemoryRegistry, host: string, folder: string, close: () => Promise<void>) {
     this.registry = registry;
@@ -123,6 +96,17 @@ export class CommandWorld {
     return { name, root, targets, online, state, pin: pinFor(created.trusted.root, 1) };
   }
 
+  /** Publishes a change of what was begun, signed with its keys and others. */
+  async edit(
+    repository: string,
+    begun: Begun,
+    edits: readonly Edit[],
+    others: readonly PrivateKey[] = [],
+  ): Promise<void> {
+    const signers = [begun.root, begun.targets, begun.online, ...others];
+    await this.publish(repository, await editCollection(begun.state, edits, { signers, nowMs: Date.now() }));
+  }
+
   /** A key pair: the private half in this home; returns it, with the path of its public half. */
   async keyPair(home: string, role: string): Promise<{ readonly key: PrivateKey; readonly pub: string }> {
     const key = role === 'root' ? await createRootKey() : await createEd25519Key();
@@ -138,7 +122,16 @@ export class CommandWorld {
 
   async save(home: string, key: PrivateKey, role: string, repository?: string): Promise<void> {
     const labels = repository === undefined ? { role } : { role, repository };
+    this.#names.set(tufKeyId(key.publicKey), role);
     await store(home).save(key, labels, Secret.fromText(PASSPHRASE));
+  }
+
+  /** Of the key files in this home: whose they are, each. */
+  roles(home: string): readonly string[] {
+    return store(home)
+      .files()
+      .map(({ role = 'none' }) => role)
+      .sort();
   }
 
   /** Key files of a role (of a repository) in this home. */
@@ -147,6 +140,51 @@ export class CommandWorld {
       .list()
       .filter((each) => each.role === role && (repository === undefined || each.repository === repository))
       .map(({ file }) => file);
+  }
+
+  /** Of the key files in this home, those that open with none of the passphrases. */
+  async lockedKeys(home: string, passphrases: readonly string[] = [PASSPHRASE]): Promise<readonly string[]> {
+    const locked: string[] = [];
+    for (const entry of store(home).files()) {
+      const tries = passphrases.map((each) =>
+        store(home)
+          .open(entry, knownPassphrases(each))
+          .then(({ key }) => key.sign(new Uint8Array())),
+      );
+      await Promise.any(tries).catch((error: AggregateError) => locked.push(`${error.errors[0]}`));
+    }
+    return locked;
+  }
+
+  /** What whoever made the root key in this home would have others start from. */
+  ownPin(home: string): Pin {
+    const keyIds = store(home)
+      .files()
+      .flatMap(({ role, tufKeyId }) => (role === 'root' && tufKeyId !== undefined ? [tufKeyId] : []));
+    return { keyIds, threshold: 1, rootVersion: 1, timestampVersion: 1, dialect: 'tuf-1.0' };
+  }
+
+  /** What is signed and who may sign, without versions and dates; a key that nobody here has named is "new". */
+  describe(collection: VerifiedCollection): string {
+    const { trusted } = collection;
+    const nameOf = (id: KeyId) => this.#names.get(id) ?? 'new';
+    const { roles } = trusted.root.signed;
+    const top = Object.entries(roles).map(([name, { keyids, threshold }]) => [
+      name,
+      threshold,
+      ...keyids.map(nameOf).sort(),
+    ]);
+    const targets = trusted.targets()?.signed;
+    const delegations = [...(targets?.delegations?.roles.values() ?? [])].map(
+      ({ name, threshold, keyids, paths }) => [name, threshold, ...keyids.map(nameOf).sort(), paths],
+    );
+    const signed = [TARGETS, ...(targets?.delegations?.roles.keys() ?? [])].map((role) => [
+      role,
+      ...[...(trusted.targets(role)?.signed.targets ?? [])]
+        .map(([path, { sha256 }]) => `${path} ${sha256}`)
+        .sort(),
+    ]);
+    return JSON.stringify({ top, delegations, signed });
   }
 
   /** Puts a state there, as whoever can write to the registry. */
@@ -185,57 +223,18 @@ export class CommandWorld {
   }
 
   /** Runs `dtrust ARGS` on the machine with this home. */
-  async run(home: string, args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
-    return await this.act(home, args, options, async (context) => {
-      const command = await commandNamed(context.parsed.path.join(' '));
-      await command.run(context);
-    });
+  run(home: string, args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
+    return runCommand(this.registry, home, args, options);
   }
 
   /** Does something with what a command of this line would be given. */
-  async act(
+  act(
     home: string,
     args: readonly string[],
-    { fault, env = {} }: RunOptions,
+    options: RunOptions,
     work: (context: Context) => Promise<void>,
   ): Promise<Outcome> {
-    const faulty = faultyFileSystem(fault, withPid(fault === undefined ? undefined : 4_194_999));
-    const { signal } = new AbortController();
-    const said = { out: '', err: '' };
-    const raw = {
-      DOCKER_CONFIG: home,
-      DOCKER_HOST: ENGINE,
-      DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE: PASSPHRASE,
-      DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE: PASSPHRASE,
-      ...env,
-    };
-    const context: Context = {
-      parsed: parseDockerArgv(args),
-      env: readEnvironment(raw),
-      rawEnvironment: raw,
-      fs: faulty.fs,
-      clock: hurriedClock(signal),
-      startTimeMs: Date.now(),
-      platform: 'linux',
-      pid: process.pid,
-      nodeProgram: process.execPath,
-      userHome: undefined,
-      random: () => 0.5,
-      out: (text) => {
-        said.out += text;
-      },
-      err: (text) => {
-        said.err += text;
-      },
-      isTerminal: () => false,
-      columns: () => 80,
-      signal,
-    };
-    const error = await work(context).then(
-      () => undefined,
-      (reason: unknown) => reason,
-    );
-    return { error, calls: faulty.calls, ...said };
+    return runCommand(this.registry, home, args, options, work);
   }
 
   /** Runs it, and it must succeed. */
@@ -273,11 +272,6 @@ export async function openWorld(): Promise<CommandWorld> {
   });
 }
 
-/** Numbers of the calls that write. */
-export function writesAmong(calls: readonly string[]): readonly number[] {
-  return calls.flatMap((name, at) => (WRITES.has(name) ? [at + 1] : []));
-}
-
 /** What is signed for a tag that nothing is pushed for. */
 export function entry(repository: string, tag: string) {
   return {
@@ -290,27 +284,4 @@ export function entry(repository: string, tag: string) {
 
 function store(home: string): KeyStore {
   return new KeyStore({ fs, dockerConfig: home, platform: 'linux', unsafeIterations: 1000 });
-}
-
-/** A turn passes at once; the time limits of requests are as long as they are. */
-function hurriedClock(signal: AbortSignal): Clock {
-  let ahead = 0;
-  return {
-    now: () => systemClock.now(),
-    monotonic: () => systemClock.monotonic() + ahead,
-    sleep: async (ms, given) => {
-      if (given !== signal) return await systemClock.sleep(ms, given);
-      ahead += ms;
-    },
-  };
-}
-
-/** The real file system, in which this process has another number: one that nobody has once it is dead. */
-function withPid(pid: number | undefined): FileSystem {
-  if (pid === undefined) return fs;
-  const readFileSync = (...args: Parameters<typeof fs.readFileSync>) => {
-    const read = fs.readFileSync(...args);
-    return args[0] === '/proc/self/stat' ? String(read).replace(/^\d+/, `${pid}`) : read;
-  };
-  return { ...fs, readFileSync: readFileSync as typeof fs.readFileSync };
 }

@@ -13,6 +13,7 @@ import { parseRepository } from '../../src/reference/reference.ts';
 import { openJournal } from '../../src/trust/journal.ts';
 import { type Fault, faultyFileSystem, ProcessDied } from '../helpers/faulty-file-system.ts';
 import { createMemoryRegistry, type StoredRepository } from '../helpers/memory-registry.ts';
+import { copyOf, putBack } from '../helpers/stored-repository.ts';
 import { knownPassphrases } from '../keys/helpers.ts';
 import { JumpingClock } from '../trust/publish-clock.ts';
 import { exportPin, PublishingMachine, targetOf } from './machine.ts';
@@ -92,23 +93,6 @@ function newHome(from?: string): string {
   const home = fs.mkdtempSync(path.join(folder, 'home-'));
   if (from !== undefined) fs.cpSync(from, home, { recursive: true });
   return home;
-}
-
-function copyOf(stored: StoredRepository): StoredRepository {
-  return {
-    manifests: new Map(stored.manifests),
-    tags: new Map(stored.tags),
-    blobs: new Map(stored.blobs),
-  };
-}
-
-function put(stored: StoredRepository): void {
-  const now = registry.repository(repository.path);
-  for (const member of ['manifests', 'tags', 'blobs'] as const) {
-    now[member].clear();
-    for (const [key, value] of stored[member]) (now[member] as Map<string, unknown>).set(key, value);
-  }
-  registry.log.length = 0;
 }
 
 function at(home: string, changes: { fs?: FileSystem; http?: RegistryHttp } = {}) {
@@ -194,7 +178,7 @@ async function verifyAftermath(home: string, operation: Operation, where: string
 
 function scene({ begunBy }: Operation): string {
   const { home, stored } = scenes.get(begunBy) ?? expect.unreachable(begunBy);
-  put(stored);
+  putBack(registry, repository.path, stored);
   return newHome(home);
 }
 
