@@ -43,6 +43,7 @@ describe('the README', () => {
 
   test.each([
     'README.md',
+    'docs/builds.md',
     'docs/ci.md',
     'docs/specification.md',
     'docs/adr/README.md',
