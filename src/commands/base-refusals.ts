@@ -51,7 +51,13 @@ function lineOf({ use }: BaseFailure, error: DtrustError, withCode: boolean): st
   const about =
     error.reference === undefined || error.message.includes(error.reference) ? '' : `${error.reference}: `;
   const reason = `${about}${error.message}${withCode ? ` (${error.code})` : ''}`;
-  return `${escapeShort(where)} ${by} ${escapeShort(text)}${on}: ${reason}`;
+  return `${escapeShort(where)} ${asWritten(by)}${escapeShort(text)}${on}: ${reason}`;
+}
+
+/** What stands before the image in the file. */
+function asWritten(by: string): string {
+  if (by.endsWith('RUN --mount')) return `${by}=from=`;
+  return by.endsWith('--from') ? `${by}=` : `${by} `;
 }
 
 async function hintsFor(

@@ -157,7 +157,7 @@ describe('design 6: one refusal names every image that may not be used, with fil
     expect(lines.map((line) => line.replace(/: .*/, ''))).toEqual([
       'Dockerfile:2 FROM acme/good2:missing',
       'Dockerfile:3 FROM acme/nobody:1',
-      'Dockerfile:4 COPY --from UPPER',
+      'Dockerfile:4 COPY --from=UPPER',
       'Dockerfile:5 FROM acme/nobody:1',
       'Dockerfile:6 FROM acme/good:_trust',
       'Dockerfile:7 FROM acme/good:1 (a/b/c/d)',

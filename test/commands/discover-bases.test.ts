@@ -96,7 +96,7 @@ describe.each(['buildkit', 'classic'] as const)('design 6: ONBUILD of a base (%s
     world.image('acme/evil', '1');
     const error = await refusal(discover(['FROM acme/base:1'], { facts }));
     expect(error.code).toBe('NO_TRUST_DATA');
-    expect(error.message).toMatch(/^Dockerfile:1 ONBUILD COPY --from acme\/evil:1: /);
+    expect(error.message).toMatch(/^Dockerfile:1 ONBUILD COPY --from=acme\/evil:1: /);
   });
 
   test('is read for what is built upon alone, and its bases are opened once', async () => {
@@ -114,7 +114,7 @@ describe.each(['buildkit', 'classic'] as const)('design 6: ONBUILD of a base (%s
     const id = `sha256:${'ab'.repeat(32)}`;
     await world.held(id, ['mine:1'], 'built', { Config: { OnBuild: ['COPY --from=acme/evil:1 / /'] } });
     const error = await refusal(discover(['FROM mine:1'], { facts }));
-    expect(error.message).toMatch(/^Dockerfile:1 ONBUILD COPY --from acme\/evil:1: /);
+    expect(error.message).toMatch(/^Dockerfile:1 ONBUILD COPY --from=acme\/evil:1: /);
   });
 
   test('that is no instruction is refused at its FROM', async () => {
@@ -169,6 +169,6 @@ describe('design 6: a build for several platforms', () => {
     const contexts = new Map([['base', { text: 'acme/real:1', where: '--build-context base', by: 'image' }]]);
     const options = { namedContexts: new Set(['base']) };
     const error = await refusal(discover(['FROM base'], { contexts, options }));
-    expect(error.message).toMatch(/^Dockerfile:1 ONBUILD COPY --from acme\/evil:1: /);
+    expect(error.message).toMatch(/^Dockerfile:1 ONBUILD COPY --from=acme\/evil:1: /);
   });
 });
