@@ -1,0 +1,3 @@
+import { describeCorpus } from './corpus.ts';
+
+await describeCorpus('buildkit on the classic store');

@@ -1,0 +1,3 @@
+import { describeCorpus } from './corpus.ts';
+
+await describeCorpus('classic 20.10');
