@@ -1,8 +1,9 @@
 /** One change for several repositories, as docker does it: one that fails does not keep the others from it. */
-import { DtrustError } from '../lib/errors.ts';
+import { DtrustError, UsageError } from '../lib/errors.ts';
 import { Staged } from '../publish/staged.ts';
 import type { Repository } from '../reference/reference.ts';
 import { note } from './context.ts';
+import type { OwnArguments } from './own-options.ts';
 import type { Services } from './services.ts';
 import { withHints } from './trust-hints.ts';
 
@@ -44,4 +45,18 @@ export async function forEachRepository(
   }
   services.about = undefined;
   throw first.error;
+}
+
+/**
+ * Whether the command is for every repository, `--all`; else some are named, and not both.
+ * @throws UsageError USAGE
+ */
+export function wantsAll(args: OwnArguments, usage: string): boolean {
+  const all = args.on('all');
+  if (all !== args.positionals.length > 0) return all;
+  throw new UsageError({
+    code: 'USAGE',
+    message: 'name repositories, or use --all',
+    hints: [`Usage: ${usage}`],
+  });
 }

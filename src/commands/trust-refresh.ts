@@ -2,12 +2,11 @@
  * `dtrust trust refresh`: renews the expiry of trust data with the online key alone; the other roles as well when they
  * near their end and their keys are here. For a scheduled job: one repository that fails does not keep the others from it.
  */
-import { UsageError } from '../lib/errors.ts';
 import { prepare } from '../publish/prepare.ts';
 import { publishEdits } from '../publish/publish-edits.ts';
 import { parseRepository, type Repository } from '../reference/reference.ts';
 import { type Context, type ExitStatus, note } from './context.ts';
-import { forEachRepository } from './each-repository.ts';
+import { forEachRepository, wantsAll } from './each-repository.ts';
 import type { Known } from './known-repositories.ts';
 import { createPublishTools } from './publish-tools.ts';
 import { repositoriesToRefresh } from './repositories-to-refresh.ts';
@@ -24,14 +23,7 @@ const SYNTAX = {
 
 export function run(context: Context): Promise<ExitStatus> {
   return runOwn(context, SYNTAX, async (args, services) => {
-    const all = args.on('all');
-    if (all === args.positionals.length > 0) {
-      throw new UsageError({
-        code: 'USAGE',
-        message: 'name repositories, or use --all',
-        hints: [`Usage: ${SYNTAX.usage}`],
-      });
-    }
+    const all = wantsAll(args, SYNTAX.usage);
     const known = all ? await repositoriesToRefresh(services) : args.positionals.map(asKnown);
     const unknown = known.flatMap((each) => ('error' in each ? [each] : []));
     for (const { name, error } of unknown) {

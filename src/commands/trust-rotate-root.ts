@@ -2,7 +2,7 @@
  * `dtrust trust rotate root`: another root key in the place of this user's old one, in some repositories or in all of
  * them (docs/specification.md, rules 2.1 and 2.8). The old key signs its successor, and is kept.
  */
-import { KeyError, UsageError } from '../lib/errors.ts';
+import { KeyError } from '../lib/errors.ts';
 import { escapeShort } from '../lib/escape.ts';
 import { changeKeys, keysOfRole } from '../publish/change-keys.ts';
 import { type NextKey, nextRootKey, notePublished } from '../publish/next-key.ts';
@@ -11,7 +11,7 @@ import { parseRepository, type Repository } from '../reference/reference.ts';
 import type { VerifiedCollection } from '../trust/collection.ts';
 import { isSameKey, type PublicKey, tufKeyId } from '../trust/core/keys.ts';
 import type { Context, ExitStatus } from './context.ts';
-import { forEachRepository } from './each-repository.ts';
+import { forEachRepository, wantsAll } from './each-repository.ts';
 import { readGivenKey } from './given-key.ts';
 import { createPublishTools } from './publish-tools.ts';
 import { repositoriesOfOwnRoot, rootKeysListed } from './root-keys-listed.ts';
@@ -39,14 +39,7 @@ const SYNTAX = {
 
 export function run(context: Context): Promise<ExitStatus> {
   return runOwn(context, SYNTAX, async (args, services) => {
-    const all = args.on('all');
-    if (all === args.positionals.length > 0) {
-      throw new UsageError({
-        code: 'USAGE',
-        message: 'name repositories, or use --all',
-        hints: [`Usage: ${SYNTAX.usage}`],
-      });
-    }
+    const all = wantsAll(args, SYNTAX.usage);
     const given = args.strings('key').map((file) => readGivenKey(context, file));
     const repositories = all ? await repositoriesOfOwnRoot(services) : args.positionals.map(parseRepository);
     const rotation = new RootRotation(services, await rootKeysListed(services, repositories), given);

@@ -5,12 +5,13 @@
  * Exit status 0: every repository was read, nothing has expired, and with `--expiring` nothing ends within that time.
  */
 import type { KeyStore } from '../keys/key-store.ts';
-import { DtrustError, UsageError } from '../lib/errors.ts';
+import { DtrustError } from '../lib/errors.ts';
 import { inParallel } from '../lib/parallel.ts';
 import { parseRepository, type Repository } from '../reference/reference.ts';
 import { endsWithin } from '../trust/collection-status.ts';
 import { type Context, type ExitStatus, note } from './context.ts';
 import { parseDuration } from './duration.ts';
+import { wantsAll } from './each-repository.ts';
 import { assertJsonFormat } from './format.ts';
 import { keysToShow } from './keys-to-show.ts';
 import { type Known, repositoriesHere } from './known-repositories.ts';
@@ -42,8 +43,7 @@ export function run(context: Context): Promise<ExitStatus> {
     const json = assertJsonFormat(args.string('format'));
     const expiring = args.string('expiring');
     const withinMs = expiring === undefined ? undefined : parseDuration(expiring, 'expiring');
-    const all = args.on('all');
-    assertEither(args);
+    const all = wantsAll(args, SYNTAX.usage);
     const known = all ? await repositoriesHere(services) : named(args);
     if (known.length === 0)
       note(context, 'no repository is remembered, pinned, or has a key of its own here');
@@ -62,15 +62,6 @@ export function run(context: Context): Promise<ExitStatus> {
       throw failed[0].error;
     }
     return shown.some((row) => ends(row, withinMs ?? 0)) ? 1 : 0;
-  });
-}
-
-function assertEither(args: OwnArguments): void {
-  if (args.on('all') !== args.positionals.length > 0) return;
-  throw new UsageError({
-    code: 'USAGE',
-    message: 'name repositories, or use --all',
-    hints: [`Usage: ${SYNTAX.usage}`],
   });
 }
 
