@@ -28,6 +28,8 @@ export interface ArchiveOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** `-f`, a path in the archive. */
   readonly file: string | undefined;
+  /** The most that it may be, unpacked; no limit for what the user hands over himself. */
+  readonly mostBytes?: number;
 }
 
 /**
@@ -42,7 +44,7 @@ export async function streamContext(
   const compression = compressionOf(head);
   if (compression === undefined && !beginsTar(head)) return await dockerfileOnly(whole, options.file);
   const content = compression === undefined ? whole : unpacked(whole, compression, options.environment);
-  const spool = await spoolStream(content, options.temporaryFolder);
+  const spool = await spoolStream(content, options.temporaryFolder, options.mostBytes);
   try {
     return archiveContext(spool, options.file);
   } catch (error) {

@@ -42,6 +42,8 @@ async function* byNode(
 ): AsyncGenerator<Uint8Array, void> {
   const unpack = compression === 'gzip' ? zlib.createGunzip() : zlib.createZstdDecompress();
   const fed = pipeline(Readable.from(stream), unpack);
+  // Whoever stops reading early has the reason himself.
+  fed.catch(() => undefined);
   try {
     yield* unpack as AsyncIterable<Uint8Array>;
     await fed;
@@ -72,6 +74,7 @@ async function* byProgram(
   const fed = pipeline(Readable.from(stream), child.stdin).catch((error: unknown) => {
     if (!hasErrno(error, 'EPIPE', 'ERR_STREAM_PREMATURE_CLOSE', 'ERR_STREAM_DESTROYED')) throw error;
   });
+  fed.catch(() => undefined);
   try {
     const [status] = await Promise.race([
       ended.then((each) => [each] as const),
@@ -97,7 +100,7 @@ async function* byProgram(
 function damaged(compression: Compression, cause?: unknown): UsageError {
   return new UsageError({
     code: 'BUILD_CONTEXT_INVALID',
-    message: `the build context on stdin cannot be unpacked as ${compression}`,
+    message: `the build context cannot be unpacked as ${compression}`,
     cause,
   });
 }
