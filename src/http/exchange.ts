@@ -9,7 +9,7 @@ import { onAbort, startTimer } from './deadline.ts';
 import { networkError, toNetworkError } from './network-errors.ts';
 import { redactUrl } from './redact.ts';
 import type { Timeouts } from './timeouts.ts';
-import type { HttpRequest, HttpResponse } from './transport.ts';
+import type { BodySink, HttpRequest, HttpResponse } from './transport.ts';
 
 /** What is read of an answer that is no success, whatever the caller hoped for. */
 const MAX_ERROR_BYTES = 64 * 1024;
@@ -81,13 +81,27 @@ export class Exchange {
     if (encoding.toLowerCase() !== 'identity') this.#refuse(compressed(this.#options.request.url, encoding));
     const announced = Number(this.#headers.get('content-length') ?? '0');
     if (this.#options.request.method !== 'HEAD' && announced > this.#maxBytes) this.#refuse(this.#tooLarge());
+    this.#fill((sink) => sink.begin());
   }
 
   onResponseData(_controller: Abortable, chunk: Buffer): void {
     if (this.#settled) return;
     this.#lengthBytes += chunk.length;
     if (this.#lengthBytes > this.#maxBytes) this.#refuse(this.#tooLarge());
-    else this.#chunks.push(chunk);
+    else if (!this.#fill((sink) => sink.write(chunk))) this.#chunks.push(chunk);
+  }
+
+  /** Hands a part of a success to who asked for it piece by piece; whether there is such. */
+  #fill(part: (sink: BodySink) => void): boolean {
+    const sink = this.#succeeded() ? this.#options.request.into : undefined;
+    if (sink === undefined || this.#settled) return sink !== undefined;
+    try {
+      part(sink);
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      this.#settle(error, false);
+    }
+    return true;
   }
 
   onResponseEnd(): void {

@@ -1,7 +1,7 @@
 /**
  * What every HTTP conversation of dtrust goes through: one function from request to response.
  *
- * Bodies are bounded (`maxBytes`) and complete before anyone sees them; redirects, retries, authentication and
+ * Bodies are bounded (`maxBytes`) and complete before anyone sees them, but for what goes `into` a file; redirects, retries, authentication and
  * TLS are decorators below this type. A Transport throws NetworkError when there is no answer and returns
  * whatever status the server gave otherwise: reading meaning into a status is the caller's.
  */
@@ -23,6 +23,15 @@ export interface HttpRequest {
    * registry-transport.ts alone and dropped on a redirect to another origin. Default: verified.
    */
   readonly tls?: TlsTrust;
+  /** Takes the body of a success, where it may be larger than memory should hold; `body` is then empty. */
+  readonly into?: BodySink;
+}
+
+/** Where a body goes piece by piece. What it throws ends the request, and is what the transport throws. */
+export interface BodySink {
+  /** A body begins: whatever came before, of an attempt that broke off, does not count. */
+  begin(): void;
+  write(chunk: Uint8Array): void;
 }
 
 export type TlsTrust = 'verified' | 'unverified';

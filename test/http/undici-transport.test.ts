@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { NetworkError, RegistryError } from '../../src/lib/errors.ts';
+import { LocalStateError, NetworkError, RegistryError } from '../../src/lib/errors.ts';
 import { startServer } from '../helpers/http-server.ts';
 import { createTestTransport, get } from '../helpers/transport.ts';
 
@@ -27,6 +27,51 @@ describe('one exchange', () => {
     expect(server.requests[0]?.headers['accept-encoding']).toBe('identity');
     expect(server.requests[0]?.headers['user-agent']).toBe('dtrust-test');
     expect(server.requests[0]?.body).toBe('bytes');
+  });
+
+  it('hands a body on piece by piece where that is asked for, and no page of an error', async () => {
+    await using server = await startServer(({ url }, response) => {
+      response.writeHead(url === '/none' ? 404 : 200);
+      response.write('hello ');
+      response.end('there');
+    });
+    await using transport = createTestTransport();
+    const got: string[] = [];
+    const into = {
+      begin: () => got.push('begin'),
+      write: (chunk: Uint8Array) => got.push(Buffer.from(chunk).toString()),
+    };
+    expect((await transport.send(get(`${server.origin}/`, { into }))).body).toHaveLength(0);
+    expect(got[0]).toBe('begin');
+    expect(got.slice(1).join('')).toBe('hello there');
+    got.length = 0;
+    const { status, body } = await transport.send(get(`${server.origin}/none`, { into }));
+    expect([status, Buffer.from(body).toString(), got]).toEqual([404, 'hello there', []]);
+  });
+
+  it.each(['begin', 'write'] as const)('ends with what the taker of a body throws at %s', async (when) => {
+    await using server = await startServer((_request, response) => response.end('x'));
+    await using transport = createTestTransport();
+    const full = new LocalStateError({ code: 'DISK_FULL', message: 'full' });
+    const fail = () => {
+      throw full;
+    };
+    const into = { begin: () => undefined, write: () => undefined, [when]: fail };
+    await expect(transport.send(get(`${server.origin}/`, { into }))).rejects.toBe(full);
+    expect(server.requests).toHaveLength(1);
+  });
+
+  it('holds a body that is handed on to its limit as well', async () => {
+    await using server = await startServer((_request, response) => {
+      response.write('x'.repeat(1000));
+      response.end('y');
+    });
+    await using transport = createTestTransport();
+    let taken = 0;
+    const into = { begin: () => undefined, write: (chunk: Uint8Array) => (taken += chunk.length) };
+    const sending = transport.send(get(`${server.origin}/`, { into }));
+    await expect(sending).rejects.toMatchObject({ code: 'NETWORK_TOO_LARGE' });
+    expect(taken).toBeLessThanOrEqual(1000);
   });
 
   it('keeps one connection per origin for requests one after another', async () => {
