@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert';
 import fs from 'node:fs';
+import path from 'node:path';
 import { dockerfileText, streamContext } from '../enforce/build/context/archive-context.ts';
 import type { DockerfileSource } from '../enforce/build/context/build-context.ts';
 import {
@@ -12,12 +13,13 @@ import {
   dockerfileWithin,
 } from '../enforce/build/context/dockerfile-path.ts';
 import { fetchGit, isGitAddress, parseGitAddress } from '../enforce/build/context/git-context.ts';
-import { type Spool, spoolStream } from '../enforce/build/context/spool.ts';
+import { contentOf, spoolStream } from '../enforce/build/context/spool.ts';
 import { UsageError } from '../lib/errors.ts';
 import { escapeShort } from '../lib/escape.ts';
 import { helperEnvironment } from '../settings/environment.ts';
 import type { BuildOptions } from './build-options.ts';
 import type { Context } from './context.ts';
+import { dockerfileOfWebContext, isWebAddress, webDockerfile } from './web-dockerfile.ts';
 
 export interface DockerfileFound extends DockerfileSource {
   /** What came on stdin, once more, where it was read. */
@@ -26,12 +28,10 @@ export interface DockerfileFound extends DockerfileSource {
 }
 
 const ON_STDIN = '-';
-const CHUNK_BYTES = 256 * 1024;
-const WEB = /^https?:\/\//;
 
 /**
  * Finds it. Whoever is done with stdin closes what is returned.
- * @throws UsageError USAGE, BUILD_CONTEXT_INVALID; LocalStateError DISK_FULL, FILE_UNWRITABLE
+ * @throws UsageError USAGE, BUILD_CONTEXT_INVALID; NetworkError, every code; LocalStateError DISK_FULL, FILE_UNWRITABLE
  */
 export async function buildkitDockerfile(
   context: Context,
@@ -43,14 +43,26 @@ export async function buildkitDockerfile(
       message: "invalid argument: can't use stdin for both build context and dockerfile",
     });
   }
-  if (file !== undefined && WEB.test(file)) throw fromTheWeb('a Dockerfile', file);
+  if (file !== undefined && isWebAddress(file)) return withoutStdin(await webDockerfile(context, file));
   if (file === ON_STDIN) return await aloneOnStdin(context);
   if (place === ON_STDIN) return await inArchive(context, file);
   if (fs.existsSync(place)) return withoutStdin(dockerfileOfFolder(contextFolder(place), file));
-  if (isGitAddress(place)) return withoutStdin(await inRepository(context, place, file));
-  if (WEB.test(place)) throw fromTheWeb('a build context', place);
-  throw invalid(`unable to prepare context: path "${escapeShort(place)}" not found`);
+  if (isGitAddress(place) || isWebAddress(place)) return withoutStdin(await remote(context, place, file));
+  throw new UsageError({
+    code: 'BUILD_CONTEXT_INVALID',
+    message: `unable to prepare context: path "${escapeShort(place)}" not found`,
+  });
 }
+
+/** buildx: with a context elsewhere, a whole path after `-f` is a file of this machine, any other is within the context. */
+async function remote(context: Context, place: string, file: string | undefined): Promise<DockerfileSource> {
+  if (file !== undefined && path.isAbsolute(file)) return dockerfileOfFolder(path.dirname(file), file);
+  if (isWebAddress(place) && !isRepository(place)) return await dockerfileOfWebContext(context, place, file);
+  return await inRepository(context, place, file);
+}
+
+/** BuildKit: of what is fetched with http, only what is called `.git` is a repository. */
+const isRepository = (place: string): boolean => /\.git(?:#.+)?$/.test(place);
 
 function withoutStdin(source: DockerfileSource): DockerfileFound {
   return { ...source, close: () => undefined };
@@ -86,10 +98,6 @@ async function inArchive(context: Context, file: string | undefined): Promise<Do
   }
 }
 
-async function* contentOf({ size, readAt }: Spool): AsyncGenerator<Uint8Array, void> {
-  for (let at = 0; at < size; at += CHUNK_BYTES) yield readAt(at, CHUNK_BYTES);
-}
-
 async function inRepository(
   context: Context,
   place: string,
@@ -120,14 +128,4 @@ function stdinOf({ stdin }: Context): AsyncIterable<Uint8Array> {
 function folderFor({ temporaryFolder }: Context): string {
   assert(temporaryFolder !== undefined, 'a build has a temporary folder');
   return temporaryFolder;
-}
-
-function fromTheWeb(what: string, place: string): UsageError {
-  return invalid(`${what} is not fetched from the web: ${escapeShort(place)}`, [
-    'Fetch it, look at it, and hand it over: `curl -fsSL URL | dtrust build -`.',
-  ]);
-}
-
-function invalid(message: string, hints: readonly string[] = []): UsageError {
-  return new UsageError({ code: 'BUILD_CONTEXT_INVALID', message, hints });
 }

@@ -346,12 +346,6 @@ describe('design 3: where images come from', () => {
   });
 
   test.each<[string, string[], string]>([
-    ['a context from the web', ['https://example.org/context.tar'], 'BUILD_CONTEXT_INVALID'],
-    [
-      'a Dockerfile from the web',
-      ['-f', 'https://example.org/Dockerfile', 'context'],
-      'BUILD_CONTEXT_INVALID',
-    ],
     ['a repository that cannot be had', ['git://127.0.0.1:1/x.git'], 'BUILD_CONTEXT_INVALID'],
     ['no such folder', ['nowhere'], 'BUILD_CONTEXT_INVALID'],
     ['no such Dockerfile', ['-f', 'nowhere', 'context'], 'BUILD_CONTEXT_INVALID'],

@@ -5,6 +5,8 @@ import { gzipSync } from 'node:zlib';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { MEDIA, sha256 } from '../../scripts/peers/images.ts';
 import { makeTar } from '../../scripts/peers/tar.ts';
+import { startGitServer } from '../helpers/git-server.ts';
+import { startServer } from '../helpers/http-server.ts';
 import {
   type BuiltImage,
   buildImage,
@@ -192,6 +194,89 @@ for (const kind of KINDS) {
         expect(await run(gzipSync(tar), '-q', '-t', 'app:t', '-')).toMatchObject({ status: 0 });
         expect(await world.said('app:t')).toBe('from the archive\n');
       });
+
+      if (!kind.containerdStore) {
+        it('builds what is on the web, and what the builder is served there instead is denied', async () => {
+          const { name, stage } = world;
+          const tar = (base: string) =>
+            gzipSync(
+              makeTar([
+                { path: 'Dockerfile', bytes: Buffer.from(`FROM ${base}\nCOPY mine /said\n`) },
+                { path: 'mine', bytes: Buffer.from('from the web\n') },
+              ]),
+            );
+          const good = `${name}:1.0`;
+          const evil = `${name}:evil`;
+          const pages = new Map<string, (base: string) => Uint8Array | string>([
+            ['/context.tar.gz', tar],
+            ['/Dockerfile', (base) => `FROM ${base}\nRUN echo from the web > /said\n`],
+            ['/stage', (base) => `FROM ${good}\nCOPY --from=${base} /said /said\n`],
+            ['/syntax', (base) => (base === good ? `FROM ${good}\n` : `# syntax=${base}\nFROM ${good}\n`)],
+          ]);
+          let served: (isBuilder: boolean) => string = () => good;
+          await using web = await startServer((request, response) => {
+            const isBuilder = !/^dtrust\b/.test(request.headers['user-agent'] ?? '');
+            response.end(pages.get(request.url)?.(served(isBuilder)));
+          });
+          const folder = world.context({ mine: '' });
+          const ways: readonly (readonly string[])[] = [
+            [`${web.origin}/context.tar.gz`],
+            [`${web.origin}/Dockerfile`],
+            ['-f', `${web.origin}/Dockerfile`, folder],
+          ];
+          for (const way of ways) {
+            const built = await build('--no-cache', '-t', 'app:1', ...way);
+            expect(built, built.stderr).toMatchObject({ status: 0, code: undefined });
+            expect(await world.said('app:1')).toBe('from the web\n');
+          }
+          await stage.engine.clear();
+          served = (isBuilder) => (isBuilder ? evil : good);
+          for (const way of [...ways, [`${web.origin}/stage`], [`${web.origin}/syntax`]]) {
+            const denied = await build('--no-cache', '-t', 'app:1', ...way);
+            expect(denied, way.join(' ')).toMatchObject({ status: 1, code: undefined });
+            expect(denied.stderr).toContain(`source "docker-image://${evil}" denied by policy`);
+          }
+          expect(await tagsOf(stage.engine)).toEqual([]);
+        });
+
+        it('builds a branch and a folder of a git repository, and what is pushed meanwhile is denied', async () => {
+          const { name, machine, stage } = world;
+          const git = await startGitServer(path.join(machine.home, 'git'));
+          try {
+            const files = (base: string) => ({
+              'sub/Dockerfile': `FROM ${base}\nCOPY mine /said\n`,
+              'sub/mine': 'git\n',
+            });
+            git.commit('app.git', 'main', { Dockerfile: `FROM ${name}:evil\n` });
+            git.commit('app.git', 'b', files(`${name}:1.0`));
+            const place = `${git.origin}/app.git#b:sub`;
+            const built = await build('-t', 'app:1', place);
+            expect(built, built.stderr).toMatchObject({ status: 0, code: undefined });
+            expect(await world.said('app:1')).toBe('git\n');
+            expect(await build(`${git.origin}/app.git`)).toMatchObject({
+              status: 1,
+              code: 'TARGET_NOT_SIGNED',
+            });
+            await stage.engine.clear();
+            // A docker that is called when somebody has pushed.
+            git.commit('app.git', 'evil', files(`${name}:evil`));
+            const pushing = path.join(machine.home, 'docker');
+            const heads = path.join(machine.home, 'git', 'app.git', 'refs', 'heads');
+            fs.writeFileSync(
+              pushing,
+              `#!/bin/sh\ncase "$*" in *metadata-file*) cp ${heads}/evil ${heads}/b;; esac\nexec ${world.bin}/docker "$@"\n`,
+              { mode: 0o755 },
+            );
+            const args = ['build', '--network=none', '-t', 'app:1', place];
+            const denied = await machine.runWith({ DTRUST_DOCKER: pushing }, ...args);
+            expect(denied).toMatchObject({ status: 1, code: undefined });
+            expect(denied.stderr).toContain(`source "docker-image://${name}:evil" denied by policy`);
+            expect(await tagsOf(stage.engine)).toEqual([]);
+          } finally {
+            await git.close();
+          }
+        });
+      }
 
       it('imports the cache of a signed image by its digest', async () => {
         const { name, plain } = world;

@@ -222,14 +222,21 @@ export const CONTEXTS: readonly Case[] = [
     tries: 'a context that the engine fetches by itself',
     args: ['build', '--network=none', '<served>/text'],
     arrange: (world) => serve(world, EVIL),
-    gets: 'BUILD_CONTEXT_INVALID',
+    gets: { classic: 'BUILD_CONTEXT_INVALID', buildkit: 'NO_TRUST_DATA' },
   },
   {
     name: 'a tar archive by http',
     tries: 'a context that the engine fetches by itself',
     args: ['build', '--network=none', '<served>/context.tar'],
     arrange: (world) => serve(world, EVIL),
-    gets: 'BUILD_CONTEXT_INVALID',
+    gets: { classic: 'BUILD_CONTEXT_INVALID', buildkit: 'NO_TRUST_DATA' },
+  },
+  {
+    name: 'a tar archive by http that is another one for the builder',
+    tries: 'a server that tells the two apart who fetch from it',
+    args: ['build', '--network=none', '<served>/context.tar'],
+    arrange: (world) => serve(world, EVIL, GOOD),
+    gets: { classic: 'BUILD_CONTEXT_INVALID', buildkit: 'denied' },
   },
   {
     name: 'a git repository',
