@@ -51,7 +51,9 @@ function lineOf({ use }: BaseFailure, error: DtrustError, withCode: boolean): st
   const about =
     error.reference === undefined || error.message.includes(error.reference) ? '' : `${error.reference}: `;
   const reason = `${about}${error.message}${withCode ? ` (${error.code})` : ''}`;
-  return `${escapeShort(where)} ${asWritten(by)}${escapeShort(text)}${on}: ${reason}`;
+  // What no file names is named by its flag, which says it all.
+  const instruction = where.startsWith(by) ? '' : asWritten(by);
+  return `${escapeShort(where)} ${instruction}${escapeShort(text)}${on}: ${reason}`;
 }
 
 /** What stands before the image in the file. */

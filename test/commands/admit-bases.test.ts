@@ -150,6 +150,7 @@ describe('design 6: one refusal names every image that may not be used, with fil
       'acme/nobody:1',
       'acme/good:_trust',
       { text: 'acme/good:1', platform: 'a/b/c/d' },
+      { text: 'acme/good2:cache', where: '--cache-from', by: '--cache-from' },
     ];
     const error = await refusal(world.admit(uses));
     expect(error.code).toBe('TARGET_NOT_SIGNED');
@@ -161,7 +162,8 @@ describe('design 6: one refusal names every image that may not be used, with fil
       'Dockerfile:5 FROM acme/nobody:1',
       'Dockerfile:6 FROM acme/good:_trust',
       'Dockerfile:7 FROM acme/good:1 (a/b/c/d)',
-      '6 of the 7 images that this build names are refused',
+      '--cache-from acme/good2:cache',
+      '7 of the 8 images that this build names are refused',
     ]);
     for (const code of ['NO_TRUST_DATA', 'REFERENCE_INVALID', 'TAG_RESERVED', 'PLATFORM_INVALID']) {
       expect(error.message).toContain(`(${code})`);
