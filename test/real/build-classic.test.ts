@@ -166,7 +166,8 @@ for (const kind of KINDS) {
         const again = await build('-q', '--iidfile', path.join(folder, 'id'), folder);
         expect(again, again.stderr).toMatchObject({ status: 0 });
         expect(again.stdout).toMatch(/^sha256:[0-9a-f]{64}\n$/);
-        expect(fs.readFileSync(path.join(folder, 'id'), 'utf8')).toBe(again.stdout.trim());
+        // As docker with -q: what was printed, its line break with it.
+        expect(fs.readFileSync(path.join(folder, 'id'), 'utf8')).toBe(again.stdout);
         const cached = await build(folder);
         expect(cached.stdout.match(/Using cache/g)).toHaveLength(2);
         // An archive that says its image came of that step.
