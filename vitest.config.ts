@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /** Where .ci/run wants the JSON report: `npm cit` passes no arguments on to the tests. */
@@ -9,6 +10,9 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 240_000,
     pool: 'forks',
+    // Tests wait more than they compute, for engines and for the turns of a publish; left to itself, vitest runs one less
+    // than there are processors.
+    maxWorkers: availableParallelism() + 1,
     reporters: ['default', ...(report === undefined ? [] : ['json'])],
     ...(report === undefined ? {} : { outputFile: { json: report } }),
   },
