@@ -12,13 +12,13 @@ import { join } from 'node:path';
 import { flagOn, flagValue } from '../cli/argv.ts';
 import { buildxArguments } from '../enforce/build/buildx-arguments.ts';
 import { type BuildOutputs, readOutputs } from '../enforce/build/outputs.ts';
-import { type Admitted, verifyMaterials } from '../enforce/build/provenance.ts';
-import { localTag, renderPolicy, sourcePolicy } from '../enforce/build/source-policy.ts';
+import { renderPolicy, sourcePolicy } from '../enforce/build/source-policy.ts';
 import { parseUserPolicy, type UserPolicy } from '../enforce/build/user-policy.ts';
 import { LocalStateError } from '../lib/errors.ts';
 import { escapeShort } from '../lib/escape.ts';
 import { isSystemError, writeFailure } from '../lib/fs-error.ts';
 import { settle, unsettle } from '../lib/settle.ts';
+import { checkMaterials } from './build-materials.ts';
 import type { BuildOptions } from './build-options.ts';
 import { type BuilderInUse, builderInUse } from './builder-in-use.ts';
 import { buildkitDockerfile, type DockerfileFound } from './buildkit-dockerfile.ts';
@@ -81,7 +81,8 @@ async function buildIn(folder: string, services: Services, prepared: Prepared): 
     if (first !== undefined) await trial.allows(first, nonce);
     const { status, metadata } = await runBuild(folder, services, prepared, policy);
     if (status !== 0 || isCall(options)) return status;
-    verifyMaterials(metadata ?? new Uint8Array(), admittedIn(images, nonce));
+    const report = { metadata: metadata ?? new Uint8Array(), images: images.bases, builder, nonce };
+    await checkMaterials(services, report);
     const built = { metadata, images: images.bases, builder, outputs, tags: options.tags };
     // What was pushed is signed also where the ledger or the metadata file cannot be written.
     const noted = await settle(noteBuiltImage(services, built));
@@ -132,14 +133,6 @@ function isCall({ flags }: BuildOptions): boolean {
   return (
     flagOn(flags, 'check') || (call !== '' && call !== 'build') || (flagValue(flags, 'print') ?? '') !== ''
   );
-}
-
-function admittedIn({ bases }: BuildkitImages, nonce: string): Admitted {
-  const all = bases.map(({ admission: { fetch } }) => fetch);
-  return {
-    digests: new Set(all.map((fetch) => (fetch.kind === 'digest' ? fetch.digest : fetch.id))),
-    localTags: new Set(all.flatMap((fetch) => (fetch.kind === 'digest' ? [] : [localTag(fetch.id, nonce)]))),
-  };
 }
 
 function userPolicy(services: Services): UserPolicy | undefined {

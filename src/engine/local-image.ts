@@ -25,6 +25,8 @@ export interface LocalImage {
   readonly platform: Platform;
   /** What runs when another image is built on it (ONBUILD), in order. */
   readonly onBuild: readonly string[];
+  /** Diff IDs, lowest first. */
+  readonly layers: readonly string[];
 }
 
 /**
@@ -60,6 +62,7 @@ function build(answer: unknown, store: ImageStore): LocalImage {
     repoDigests: texts(image.RepoDigests),
     platform: platformOf(image),
     onBuild: texts((image.Config as { readonly OnBuild?: unknown } | null | undefined)?.OnBuild),
+    layers: texts((image.RootFS as { readonly Layers?: unknown } | null | undefined)?.Layers),
   });
 }
 

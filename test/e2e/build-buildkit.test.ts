@@ -449,6 +449,29 @@ describe('the ledger: what was built', () => {
     expect(kept('ledger.json')).toBe('');
   });
 
+  test('of a base that was here before, which the classic store reports by its layers', async () => {
+    const layers = ['a', 'b'].map(digestOfText);
+    const chain = digestOfText(layers.join(' '));
+    const named = `${name}@${image.digest}`;
+    const held = {
+      Id: digestOfText('config'),
+      RepoTags: [],
+      RepoDigests: [named],
+      RootFS: { Layers: layers },
+    };
+    const uri = `pkg:docker/${encodeURIComponent(name)}@1.0?digest=${image.digest}`;
+    const material = { uri, digest: { sha256: chain.slice('sha256:'.length) } };
+    const metadata = { ...MADE, 'buildx.build.provenance': { materials: [material] } };
+    docker.behave({ inspect: ENGINE_BUILDER, metadata });
+    holds(id);
+    const refusal = await machine.run(['build', context(`FROM ${name}:1.0\n`)]);
+    expect(refusal).toMatchObject({ status: 1, stderr: expect.stringContaining('(BUILD_MATERIAL)') });
+    expect(kept('ledger.json')).toBe('');
+    stage.engine.images.set(named, held);
+    await machine.succeed(['build', context(`FROM ${name}:1.0\n`)]);
+    expect(kept('ledger.json')).toContain(`"image":"${id}","why":"built"`);
+  });
+
   test('of a material that was not admitted is BUILD_MATERIAL, and not noted', async () => {
     const material = { uri: 'pkg:docker/evil@1', digest: { sha256: 'e'.repeat(64) } };
     const metadata = { ...MADE, 'buildx.build.provenance': { materials: [material] } };

@@ -30,7 +30,7 @@ function containerd(target: Digest, manifests: readonly Digest[] = []): LocalIma
 function image(parts: Partial<LocalImage> & Pick<LocalImage, 'id' | 'store'>): LocalImage {
   const platform = { os: 'linux', architecture: 'amd64' };
   const nothing = { configDigest: undefined, target: undefined, manifests: [] };
-  return { ...nothing, repoTags: [], repoDigests: [], onBuild: [], platform, ...parts };
+  return { ...nothing, repoTags: [], repoDigests: [], onBuild: [], layers: [], platform, ...parts };
 }
 
 /** Puts an image into the registry; returns its digest, size, and the digest of its configuration. */

@@ -21,10 +21,15 @@ const LOCAL_MATERIAL = /^pkg:docker\/dtrust\.invalid\/local@([\w.-]+)(?:\?[^#]*)
 const PROVENANCE = 'buildx.build.provenance';
 
 export interface Admitted {
-  /** Digests and IDs of what the build was allowed to use. */
+  /** Digests, IDs and chain IDs of what the build was allowed to use. */
   readonly digests: ReadonlySet<string>;
   /** Tags below `dtrust.invalid/local` of this build; a builder may know no digest of what the engine holds. */
   readonly localTags: ReadonlySet<string>;
+}
+
+/** Whether the metadata holds provenance. */
+export function hasProvenance(metadata: Uint8Array): boolean {
+  return provenances(metadata).length > 0;
 }
 
 /**
