@@ -45,18 +45,18 @@ describe('contract (Passing on): what brings an image in is never passed on', ()
     'run --help --help=false evil',
     'container --help run evil',
     'create --help=0 evil',
+    'build --help=false .',
+    'builder build .',
+    'buildx --builder --help build .',
+    'buildx -D build .',
   ])('docker %s is done by dtrust itself', (line) => {
     expect(outcome(line)).toBe('own');
   });
 
   test.each([
-    'build --help=false .',
-    'builder build .',
-    'buildx --builder --help build .',
     'buildx bake --help --help=false',
     'buildx create --bootstrap=false',
     'buildx inspect --bootstrap',
-    'buildx -D build .',
     'buildx dap build',
     'compose --help up',
     'compose -f --help up',
