@@ -9,8 +9,8 @@ import assert from 'node:assert';
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import { join } from 'node:path';
-import { flagOn, flagValue } from '../cli/argv.ts';
 import { buildxArguments } from '../enforce/build/buildx-arguments.ts';
+import { makesNoImage } from '../enforce/build/call.ts';
 import { type BuildOutputs, readOutputs } from '../enforce/build/outputs.ts';
 import { renderPolicy, sourcePolicy } from '../enforce/build/source-policy.ts';
 import { parseUserPolicy, type UserPolicy } from '../enforce/build/user-policy.ts';
@@ -69,7 +69,7 @@ async function buildIn(folder: string, services: Services, prepared: Prepared): 
   const nonce = randomBytes(4).toString('hex');
   // Before anything is begun: two images under one name are refused.
   const policy = renderPolicy(sourcePolicy({ images: images.bases, nonce, ...(user && { user }) }));
-  const signing = isCall(options)
+  const signing = makesNoImage(options.flags)
     ? undefined
     : await prepareSignAfterBuild(services, outputs, { quiet: options.quiet });
   const trial = new BuilderTrial(services, builder, { folder, quiet: options.quiet });
@@ -80,7 +80,7 @@ async function buildIn(folder: string, services: Services, prepared: Prepared): 
     const [first] = images.bases;
     if (first !== undefined) await trial.allows(first, nonce);
     const { status, metadata } = await runBuild(folder, services, prepared, policy);
-    if (status !== 0 || isCall(options)) return status;
+    if (status !== 0 || makesNoImage(options.flags)) return status;
     const report = { metadata: metadata ?? new Uint8Array(), images: images.bases, builder, nonce };
     await checkMaterials(services, report);
     const built = { metadata, images: images.bases, builder, outputs, tags: options.tags };
@@ -109,7 +109,7 @@ async function runBuild(
   const args = buildxArguments(options.parsed, {
     builder: builder.name,
     cacheFrom: images.cacheFrom,
-    metadataFile: isCall(options) ? undefined : ownMetadata,
+    metadataFile: makesNoImage(options.flags) ? undefined : ownMetadata,
   });
   const status = await docker.run(args, {
     env: { EXPERIMENTAL_BUILDKIT_SOURCE_POLICY: policyFile },
@@ -125,14 +125,6 @@ function copyTo(file: string, metadata: Uint8Array): void {
   } catch (error) {
     throw writeFailure(error, file);
   }
-}
-
-/** `--call`, `--check` and `--print` make no image. */
-function isCall({ flags }: BuildOptions): boolean {
-  const call = flagValue(flags, 'call') ?? '';
-  return (
-    flagOn(flags, 'check') || (call !== '' && call !== 'build') || (flagValue(flags, 'print') ?? '') !== ''
-  );
 }
 
 function userPolicy(services: Services): UserPolicy | undefined {

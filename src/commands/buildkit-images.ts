@@ -93,7 +93,7 @@ function targetPlatforms({ platforms }: BuildOptions, { platform }: BuilderInUse
   ];
 }
 
-/** `--build-context NAME=docker-image://...`: an image as any other. */
+/** `--build-context NAME=docker-image://...`: an image like all others. */
 function imageContexts(named: ReadonlyMap<string, string>): ReadonlyMap<string, BaseWanted> {
   const contexts = new Map<string, BaseWanted>();
   for (const [name, place] of named) {

@@ -99,6 +99,17 @@ describe('design 6, push: what a build pushes is signed', () => {
     }
   });
 
+  // buildx: these write one variable, and the last one counts.
+  test.each([
+    [['--check', '--call=build']],
+    [['--check', '--print=build']],
+    [['--call=outline', '--call=build,format=json']],
+  ])('also behind %j, which builds after all', async (flags) => {
+    const tag = flags.join('').replace(/\W+/g, '.').slice(1);
+    await owner.succeed([...push(tag), ...flags]);
+    expect(await signedAs(tag)).toBe(built.digest);
+  });
+
   test('and nothing where the build fails', async () => {
     docker.behave({ inspect: ENGINE_BUILDER, metadata: made(built), status: 9 });
     const before = team.trustTag('app');
