@@ -74,14 +74,15 @@ export function imageArchive(image: BuiltImage, names: readonly string[]): Buffe
   ]);
 }
 
-/** Puts an image into the registry; without a tag it is known by its digest only. */
+/** Puts an image into the registry, its layer packed; without a tag it is known by its digest only. */
 export async function pushImage(
   registry: RunningRegistry,
   repository: string,
   image: BuiltImage,
   tag?: string,
+  pack: (layer: Buffer) => Buffer = (layer) => gzipSync(layer),
 ): Promise<Stored> {
-  const layer = gzipSync(image.layer);
+  const layer = pack(image.layer);
   for (const blob of [image.config, layer]) await pushBlob(registry, repository, blob);
   const manifest = {
     schemaVersion: 2,

@@ -6,7 +6,7 @@ import {
   buildImage,
   hostArchitecture,
   MEDIA,
-  pushBlob,
+  pushImage,
   pushManifest,
   type RunningRegistry,
   type Stored,
@@ -85,15 +85,7 @@ export async function pushStored(
   image: BuiltImage,
   tag?: string,
 ): Promise<Stored> {
-  const layer = stored(image.layer);
-  for (const blob of [image.config, layer]) await pushBlob(registry, repository, blob);
-  const manifest = {
-    schemaVersion: 2,
-    mediaType: MEDIA.manifest,
-    config: { mediaType: MEDIA.config, size: image.config.length, digest: sha256(image.config) },
-    layers: [{ mediaType: MEDIA.layer, size: layer.length, digest: sha256(layer) }],
-  };
-  return await pushManifest(registry, repository, Buffer.from(JSON.stringify(manifest)), MEDIA.manifest, tag);
+  return await pushImage(registry, repository, image, tag, stored);
 }
 
 /** A manifest list of images in the registry; its digest. */
